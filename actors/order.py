@@ -75,7 +75,7 @@ from protocols.orders import (
     VenueCommand,
     commands_of,
 )
-from protocols.risk import ForeseenOrder, RiskCommand, RiskStatus, SetTradingState, TradingState
+from protocols.risk import EntryUnwanted, ForeseenOrder, RiskCommand, RiskStatus, SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.trading import OrdersView
 from protocols.units import Side, Symbol, exact, plain
@@ -411,6 +411,8 @@ class _Life:
                 self.machine.admit(message, now=now, wall_ms=wall_ms)
             case ApprovedChange():
                 self.machine.on_change(message, now=now, wall_ms=wall_ms)
+            case EntryUnwanted():
+                self.machine.on_unwanted(message, now=now, wall_ms=wall_ms)
             case CancelIntent():
                 return self.machine.on_cancel(message, now=now, wall_ms=wall_ms)
             case UpdateIntent():

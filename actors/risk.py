@@ -64,6 +64,7 @@ from protocols.risk import (
     AccountState,
     ChangeAnswer,
     ChangeOrder,
+    EntryUnwanted,
     EvaluateOrder,
     ForeseenOrder,
     ManualOrder,
@@ -116,7 +117,7 @@ class RiskActor:
 
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
-    orders: Channel[Approved | ApprovedChange]
+    orders: Channel[Approved | ApprovedChange | EntryUnwanted]
     foreseen: Channel[ForeseenOrder] | None = None
     status: Latest[RiskStatus | None]
     verdicts: Latest[tuple[Verdict, ...]]
@@ -173,8 +174,9 @@ class RiskActor:
                 check_commit(commit)
                 count = len(records)
             answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
-            approvals: list[Approved | ApprovedChange] = []
+            approvals: list[Approved | ApprovedChange | EntryUnwanted] = []
             for _, outputs in outcomes:
+                approvals += outputs.unwanted
                 approvals += outputs.approved
                 approvals += outputs.changed
             for approved in approvals:

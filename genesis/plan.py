@@ -51,6 +51,7 @@ from protocols.orders import (
 from protocols.regime import RegimeSpell, RegimeView
 from protocols.risk import (
     AccountState,
+    EntryUnwanted,
     ForeseenOrder,
     MarketCondition,
     RiskCommand,
@@ -134,7 +135,7 @@ class Channels:
     account_state: Channel[AccountState] = attrs.field(
         factory=lambda: Channel("account_state", Overflow.CONFLATE, capacity=1, key=_one)
     )
-    approved: Channel[Approved | ApprovedChange] = attrs.field(
+    approved: Channel[Approved | ApprovedChange | EntryUnwanted] = attrs.field(
         factory=lambda: Channel("approved", Overflow.BLOCK, capacity=1024)
     )
     order_wishes: Channel[OrderWish] = attrs.field(factory=lambda: Channel("order_wishes", Overflow.FAIL, capacity=64))

@@ -114,6 +114,15 @@ class ForeseenOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     approved: Approved
 
 
+class EntryUnwanted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nobody wants what this approved order would open any more: should it still wait to leave, it must not leave. One
+    that may have left goes its way, and what it brings is closed as any position."""
+
+    intent_id: str
+    reason: str
+    correlation_id: str
+
+
 class PositionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What is held of one symbol, by all strategies; `quantity` is signed, `margin_quantity` its part on margin."""
 

@@ -22,13 +22,14 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.report_again import ReportAgain, thinned
 from protocols.journal import AnyCell, AnyRecord, CellWrite, LateRecord
 from protocols.orders import AccountEvent, Approved, ApprovedChange, HistoryReport, OrderWish, VenueCommand
+from protocols.risk import EntryUnwanted
 from protocols.settings import Settings
 from protocols.units import Side, Symbol
 
 STEPS_KEPT: Final = 256
 """So many steps of which nothing came are kept by themselves."""
 
-OrderInput = AccountEvent | OrderWish | Approved | ApprovedChange
+OrderInput = AccountEvent | OrderWish | Approved | ApprovedChange | EntryUnwanted
 KeptInput = OrderInput | ReportAgain
 """As the journal has it: of a report what the one before it in the same life did not tell."""
 Level = tuple[float, float, int]

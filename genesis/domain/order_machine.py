@@ -64,6 +64,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
+from protocols.risk import EntryUnwanted
 from protocols.units import ZERO
 
 _decode_order = msgspec.json.Decoder(OrderRow).decode
@@ -154,6 +155,13 @@ class OrderMachine(OrderPatience):
         self._update(row, approved.update)
         if row.serial == serial:
             self._tell_settled(row)
+
+    def on_unwanted(self, told: EntryUnwanted, *, now: float, wall_ms: int) -> None:
+        """Risk's word that nobody wants what an order would open: one that waits to leave never does."""
+        self._at(now, wall_ms)
+        cid = self._by_intent.get(told.intent_id)
+        if cid is not None:
+            self._give_up_waiting(self.orders[cid], told.reason)
 
     def on_flatten(self, wish: Flatten, *, now: float, wall_ms: int) -> None:
         """Cancel what rests and close what our own trades left open. The wish is known by its correlation id."""

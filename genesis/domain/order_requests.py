@@ -184,6 +184,8 @@ class OrderRequests(OrderLedger):
         if self._now >= self._too_old_at(row):
             age = self._now - self._too_old_at(row) + self.signal_max_age_s
             return f"{TOO_OLD}: its age must be below {self.signal_max_age_s:g} s, was {age:.1f} s"
+        if row.unwanted:
+            return row.unwanted
         if self.halted is not None:
             return f"trading is halted: {self.halted}"
         for flatten in self.flattens.values():
@@ -196,6 +198,16 @@ class OrderRequests(OrderLedger):
         if len(self._open) > 1 and (other := met_by(row, self._open.values(), self._worst)) is not None:
             return f"it would trade with our own order {other.cid} at {plain(other.price or ZERO)}"
         return None
+
+    def _give_up_waiting(self, row: OrderRow, reason: str) -> None:
+        """Nobody wants what it would open: it must not leave, unless it may have left. That it has not may still come
+        to light, of one that was handed out: then it does not leave either."""
+        if not row.opens_risk or row.sent or row.state not in (S.INTENT, S.UNKNOWN) or row.unwanted:
+            return
+        row.unwanted = reason
+        self._touch(row)
+        if row.state is S.INTENT and row.session == 0:
+            self._send(row)
 
     def _worst(self, row: OrderRow) -> Decimal | None:
         """How far this order may come into the book, should it be at market."""
@@ -316,6 +328,8 @@ class OrderRequests(OrderLedger):
         if row.open and event.too_old:
             self.too_old_total += 1
             self._end(row, E.WITHDRAWN, f"not sent: {event.reason}")
+        elif row.open and row.unwanted:
+            self._end(row, E.WITHDRAWN, f"not sent: {row.unwanted}")
 
     def _on_in_doubt(self, event: CommandInDoubt) -> None:
         row = self.orders.get(event.cid)

@@ -75,7 +75,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     `average` is the price that the venue tells of what it `executed`. Of that, `by_word` is booked without any trade,
     which made `word_change` of what is held; `unshown_at` is since when trades of it are missing. `against` is what of
     an entry with levels was booked against a position the other way, and opened nothing so far, `against_at` the time
-    and number of the newest trade of that.
+    and number of the newest trade of that. `unwanted` is why it must not leave any more, should it not have left.
     """
 
     intent: OrderIntent
@@ -114,6 +114,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     unlisted: bool = False
     absent_at: float | None = None
     cancel_reason: str | None = None
+    unwanted: str = ""
     request: OpenRequest | None = None
     wanted: WantedChange | None = None
     change: int = 0

@@ -171,12 +171,14 @@ class PaperDesk:
     def _judge(self, score: SignalScore) -> None:
         outputs = self.risk.on_score(score)
         self.decisions += outputs.judgements
+        for unwanted in outputs.unwanted:
+            self.machine.on_unwanted(unwanted, now=self._now_s, wall_ms=self.now_ms)
         for approved in outputs.approved:
             self.tags[score.correlation_id] = score.source
             self.expected[approved.intent.intent_id] = exact(score.price)
             self.decided_ms[approved.intent.intent_id] = score.decided_ms
             self.machine.admit(approved, now=self._now_s, wall_ms=self.now_ms)
-        if outputs.approved:
+        if outputs.approved or outputs.unwanted:
             self._settle()
 
     def _settle(self) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protections
+from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protections, risk_unwanted
 from genesis.domain.account_sheet import AccountSheet, sheet_of
 from genesis.domain.decision_log import shadow_record
 from genesis.domain.pairs import PairSpecs
@@ -160,7 +160,7 @@ class RiskMachine:
         who, number = told_as(score)
         judged = self.state.judged
         if number <= judged.get(who, -1):
-            return self._repeat(_intent_ids(score))
+            return risk_unwanted.after_score(self.state, score, self._repeat(_intent_ids(score)), again=True)
         judged[who] = number
         outputs = self._judge_score(score)
         return self._with_changes(outputs) if self._changes else outputs
@@ -205,12 +205,13 @@ class RiskMachine:
         if isinstance(command, ChangeOrder):
             return self._with_changes(self._change(command))
         if heard_before(self.state, command.correlation_id):
-            return NOTHING
+            return risk_unwanted.after_switch(self.state, command, NOTHING, again=True)
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
             # Not even kept as a record: the journal's last word is the latch.
             return NOTHING
         self._turn(command)
-        return self._with_changes(RiskOutputs(turned=(record_of(command, self.state.now_ms, command.correlation_id),)))
+        outputs = RiskOutputs(turned=(record_of(command, self.state.now_ms, command.correlation_id),))
+        return self._with_changes(risk_unwanted.after_switch(self.state, command, outputs))
 
     def _is_careful(self, wanted: TradingState) -> bool:
         """Whether trading is as careful as `wanted`, or more."""
@@ -424,7 +425,7 @@ class RiskMachine:
             if score.recommendation is _SAYS_HOLD and (codes == before or not something_left):
                 # The same refusal for the same reasons, or nothing left to close, is not news.
                 return NOTHING
-        return self._conclude(judgement, facts)
+        return risk_unwanted.after_score(state, score, self._conclude(judgement, facts))
 
     def _facts(
         self,

@@ -11,6 +11,7 @@ from protocols.risk import (
     AddLock,
     BreakerChanged,
     ChangeOrder,
+    EntryUnwanted,
     EquityMarked,
     LockAdded,
     ManualOrder,
@@ -30,8 +31,8 @@ Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | Res
 
 
 class RiskOutputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows of one input. `records` and the state must be on their way to the disk before `approved` and
-    `changed` are told, and durable before anything that comes of them leaves.
+    """What follows of one input. `records` and the state must be on their way to the disk before `unwanted`, `approved`
+    and `changed` are told, in this order, and durable before anything that comes of them leaves.
 
     `repeated` judgements were given before: they are said again, and their records are already kept. `turned` are the
     records of what a person or time changed before anything was judged, `shadows` those of what a shadow would have
@@ -41,6 +42,7 @@ class RiskOutputs(msgspec.Struct, frozen=True, kw_only=True):
     judgements: tuple[Judgement, ...] = ()
     approved: tuple[Approved, ...] = ()
     changed: tuple[ApprovedChange, ...] = ()
+    unwanted: tuple[EntryUnwanted, ...] = ()
     turned: tuple[AnyRecord, ...] = ()
     shadows: tuple[AnyRecord, ...] = ()
     repeated: bool = False

@@ -50,7 +50,7 @@ class OpenChange(msgspec.Struct, frozen=True, kw_only=True):
 class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An approved intent that has not ended yet. `notional` is what it may cost, at the price it was judged by, and
     `reduces` says that it opens nothing, both with the `changes` that are under way. `rests` is None until the first
-    change."""
+    change. `unwanted_by` names the signal or the switch that took the wish for it back."""
 
     intent: OrderIntent
     notional: Decimal
@@ -58,6 +58,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     settings_version: int
     rests: Resting | None = None
     changes: tuple[OpenChange, ...] = ()
+    unwanted_by: str = ""
 
     @property
     def quantity(self) -> Decimal:

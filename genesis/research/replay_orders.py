@@ -29,6 +29,7 @@ from protocols.orders import (
     UpdateIntent,
     VenueCommand,
 )
+from protocols.risk import EntryUnwanted
 from protocols.settings import Settings
 from protocols.units import Side, Symbol
 
@@ -175,6 +176,8 @@ def _say(machine: OrderMachine, said: OrderInput, step: OrderStep) -> None:
             machine.admit(said, now=now, wall_ms=wall_ms)
         case ApprovedChange():
             machine.on_change(said, now=now, wall_ms=wall_ms)
+        case EntryUnwanted():
+            machine.on_unwanted(said, now=now, wall_ms=wall_ms)
         case CancelIntent():
             machine.on_cancel(said, now=now, wall_ms=wall_ms)
         case UpdateIntent():

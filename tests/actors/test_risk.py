@@ -30,6 +30,7 @@ from protocols.risk import (
     AddLock,
     ChangeOrder,
     DenialCode,
+    EntryUnwanted,
     ManualOrder,
     OrderResult,
     RemoveLock,
@@ -58,7 +59,7 @@ class World:
         self.scores: Channel[Any] = Channel("scores", Overflow.BLOCK)
         self.accounts: Channel[AccountState] = Channel("accounts", Overflow.CONFLATE, key=lambda state: "account")
         self.commands: Channel[RiskCommand] = Channel("commands", Overflow.FAIL)
-        self.orders: Channel[Approved | ApprovedChange] = Channel("orders", Overflow.BLOCK)
+        self.orders: Channel[Approved | ApprovedChange | EntryUnwanted] = Channel("orders", Overflow.BLOCK)
         self.hints: Channel[ForeseenScores] = Channel("hints", Overflow.CONFLATE, key=lambda hint: hint.symbol)
         self.journal = journal_channel()
         self.settings = Latest(SETTINGS)

@@ -43,6 +43,7 @@ from protocols.orders import (
     VenueOrder,
     VenueTrade,
 )
+from protocols.risk import EntryUnwanted
 from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol
 
@@ -139,6 +140,7 @@ class World:
     trades: list[VenueTrade] = attrs.Factory(list)
     submits_seen: dict[int, int] = attrs.Factory(dict)
     refused_cids: set[int] = attrs.Factory(set)
+    unwanted_cids: set[int] = attrs.Factory(set)
     approved_ids: list[str] = attrs.Factory(list)
     compared: set[int] = attrs.Factory(set)
     last_state: dict[int, OrderState] = attrs.Factory(dict)
@@ -192,6 +194,10 @@ class World:
             self.start_actor()
             return
         del self.inbox[: len(batch)]
+        told = {message.intent_id for message in batch if isinstance(message, EntryUnwanted)}
+        self.unwanted_cids |= {
+            row.cid for row in self.machine.orders.values() if row.opens_risk and row.intent.intent_id in told
+        }
 
     def feed(self, message: Any) -> None:
         if isinstance(message, HistoryReport):
@@ -204,6 +210,8 @@ class World:
                 machine.on_cancel(message, now=now, wall_ms=wall_ms)
             case UpdateIntent():
                 machine.on_update(message, now=now, wall_ms=wall_ms)
+            case EntryUnwanted():
+                machine.on_unwanted(message, now=now, wall_ms=wall_ms)
             case _:
                 machine.on_event(message, now=now, wall_ms=wall_ms)
 
@@ -256,6 +264,9 @@ class World:
         # M1: the row is on the disk before the command is anywhere. M10: its session has been compared.
         assert f"order:{command.cid:014d}" in self.disk
         assert command.session in self.compared, "an order left on a session before its reconcile"
+        if isinstance(command, SubmitOrder) and outgoing.key not in self.put_keys:
+            # What was handed out before may be on the wire; but it is not handed out once more.
+            assert command.cid not in self.unwanted_cids, f"order {command.cid} left, and nobody wanted it any more"
 
     def check_report(self, order: OrderView) -> None:
         self.last_state[order.cid] = order.state
@@ -523,7 +534,9 @@ class World:
                     self.drop_transit(detail)
                 elif self.approved_ids:
                     intent_id = self.approved_ids[detail % len(self.approved_ids)]
-                    if detail % 2:
+                    if detail % 12 == 2:
+                        self.inbox.append(EntryUnwanted(intent_id=intent_id, reason="sell", correlation_id="x"))
+                    elif detail % 2:
                         self.inbox.append(CancelIntent(intent_id=intent_id, reason="wish", correlation_id="x"))
                     else:
                         wish = UpdateIntent(

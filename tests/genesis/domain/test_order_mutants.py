@@ -29,7 +29,7 @@ E, S = OrderEvent, OrderState
 Patch = pytest.MonkeyPatch
 _as_written = {
     name: getattr(OrderMachine, name)
-    for name in ("_begin_process", "_admit", "_pursue_cancel", "_judge_absence", "take")
+    for name in ("_begin_process", "_admit", "_pursue_cancel", "_judge_absence", "take", "_give_up_waiting")
 }
 _hear = FillBook.hear
 _carry_out = World.carry_out
@@ -187,6 +187,18 @@ def fills_are_not_kept(patch: Patch) -> None:
     patch.setattr(OrderMachine, "take", take)
 
 
+def an_unwanted_entry_leaves(patch: Patch) -> None:
+    patch.setattr(OrderMachine, "on_unwanted", lambda machine, told, now, wall_ms: None)
+
+
+def an_unwanted_entry_is_tried_again(patch: Patch) -> None:
+    def give_up(machine: OrderMachine, row: OrderRow, reason: str) -> None:
+        if row.state is S.INTENT and row.session == 0:
+            _as_written["_give_up_waiting"](machine, row, reason)
+
+    patch.setattr(OrderMachine, "_give_up_waiting", give_up)
+
+
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     no_quarantine,
     resend_on_doubt,
@@ -207,6 +219,8 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     cancels_end_with_the_process,
     commands_before_the_commit,
     fills_are_not_kept,
+    an_unwanted_entry_leaves,
+    an_unwanted_entry_is_tried_again,
 )
 
 
