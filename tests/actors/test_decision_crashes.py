@@ -25,8 +25,9 @@ from genesis.core.supervisor import ChildSpec
 from genesis.domain.decision_log import VERDICT_KIND
 from genesis.domain.pairs import pair_specs
 from genesis.edge.store import ReadOnlyStore
+from genesis.research.replay import REPLAYED_KINDS, replay
 from protocols.journal import ReadCells, ReadRecords
-from protocols.orders import SubmitOrder
+from protocols.orders import OrderState, SubmitOrder
 from tests.actors.order_stage import SETTINGS, OrderStage, VenueActor, order_stage
 from tests.genesis.domain.risk_world import a_score, an_account
 
@@ -180,3 +181,47 @@ async def test_a_process_that_dies_at_any_step_loses_and_doubles_nothing(
         with ReadOnlyStore.open(copy) as look:
             look.verify()
     assert {len(venue.submits) for venue in left.values()} == {0, 1, 2}
+
+
+async def takes_back(decision: Decision, at: Mapping[int, Callable[[], object]]) -> None:
+    """A signal to buy while the line is away, and one to sell before it is back, while somebody dies."""
+    stage = decision.stage
+    await stage.venue.cut()
+    await stage.until(lambda: not stage.view.value.ready)
+    await decision.scores.put(a_score(1, "hold"))
+    await decision.scores.put(msgspec.structs.replace(a_score(2, "buy"), received_ns=TrioClock().now_ns()))
+    await stage.until(lambda: stage.account.states)
+    await stage.until(stage.supervisor.idle)
+    assert list(stage.account.states.values()) == [OrderState.INTENT]
+    steps = Steps(dict(at))
+    trio.lowlevel.add_instrument(steps)
+    try:
+        await decision.scores.put(a_score(3, "sell"))
+        await stage.until(lambda: not steps.at and stage.account.ended)
+    finally:
+        trio.lowlevel.remove_instrument(steps)
+    await stage.until(stage.supervisor.idle)
+    await stage.venue.connect()
+    await decision.settled()
+
+
+@pytest.mark.parametrize("who", ["risk", "order", "journal"])
+async def test_what_waits_for_its_line_while_its_strategy_says_sell_never_leaves_whoever_dies_when(
+    tmp_path: Path, autojump_clock: MockClock, who: str
+) -> None:
+    for step in range(len(who), STEPS, 5):
+        path = tmp_path / f"{step}.sqlite"
+        async with deciding(path) as decision:
+            await takes_back(decision, {step: partial(decision.stage.kill, who)})
+            stage = decision.stage
+            assert (stage.venue.submits, stage.venue.trades) == ([], [])
+            (entry,) = [order for order in stage.view.value.ended if order.cid == 1]
+            assert (entry.state, entry.withdrawn) == (OrderState.REJECTED, True)
+            assert entry.reason == "not sent: s said sell before it could leave"
+            decision.accounts.put_nowait(an_account(version=2, closed=(entry.intent_id,)))
+            await stage.until(stage.supervisor.idle)
+        with ReadOnlyStore.open(path) as file:
+            (state,) = file.read_cells(ReadCells(table="risk_state")).cells
+            assert msgspec.json.decode(state.payload)["reservations"] == {}
+            report = replay(file.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=100_000)).records)
+            assert report.equal, report

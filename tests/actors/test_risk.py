@@ -154,8 +154,10 @@ async def test_kills_at_any_moment_double_no_approval_and_change_no_verdict(seed
     machine.on_account(account)
     outputs = [machine.on_score(score) for score in scores]
     expected_approved = [approved for output in outputs for approved in output.approved]
+    expected_unwanted = [unwanted for output in outputs for unwanted in output.unwanted]
     expected_verdicts = [verdict for output in outputs for verdict in output.verdicts]
     assert expected_approved
+    assert expected_unwanted
     assert len(expected_verdicts) > 10
 
     world = World()
@@ -175,9 +177,13 @@ async def test_kills_at_any_moment_double_no_approval_and_change_no_verdict(seed
                     await trio.lowlevel.checkpoint()
                 stage.supervisor.kill("world/subject", reason="chaos")
         await stage.settled()
-        by_id = {approved.intent.intent_id: approved for approved in world.listener.heard}
+        heard = [each for each in world.listener.heard if isinstance(each, Approved)]
+        by_id = {approved.intent.intent_id: approved for approved in heard}
         assert list(by_id.values()) == expected_approved
-        assert all(by_id[approved.intent.intent_id] == approved for approved in world.listener.heard)
+        assert all(by_id[approved.intent.intent_id] == approved for approved in heard)
+        # Perhaps more than once, but always that an entry is unwanted whose strategy has said sell.
+        unwanted = [each for each in world.listener.heard if isinstance(each, EntryUnwanted)]
+        assert list(dict.fromkeys(unwanted)) == expected_unwanted
         assert record_lines(stage.disk.records) == [decision_line(verdict) for verdict in expected_verdicts]
 
 
