@@ -77,7 +77,8 @@ class Turns(trio.abc.Instrument):
         for _ in range(LONGEST):
             task = queue.popleft()
             _context.task = task
-            if heard:
+            # Asked again: who heard of the step before may be gone, by its own wish or because it raised.
+            if heard and "before_task_step" in runner.instruments:
                 runner.instruments.call("before_task_step", task)
             send, value = task._next_send_fn, task._next_send
             task._next_send_fn = task._next_send = None

@@ -307,6 +307,37 @@ def test_a_fault_of_its_own_ends_the_run_and_loses_nobody_in_silence(monkeypatch
     gc.collect()
 
 
+@pytest.mark.parametrize("raises", [False, True])
+def test_an_instrument_may_leave_in_such_a_step(raises: bool) -> None:
+    class Leaves(trio.abc.Instrument):
+        @override
+        def before_task_step(self, task: trio.lowlevel.Task) -> None:
+            if raises and chain.steps:
+                raise RuntimeError("a fault of the instrument's: trio writes it down and goes on without it")
+
+    chain, instrument = Chain(4), Leaves()
+
+    async def main() -> None:
+        trio.lowlevel.add_instrument(instrument)
+
+        async def removes() -> None:
+            await chain.bells[4].wait()
+            if not raises:
+                trio.lowlevel.remove_instrument(instrument)
+            chain.bells[0].ring()
+
+        async with trio.open_nursery() as nursery:
+            chain.begin(nursery)
+            nursery.start_soon(removes)
+            await trio.testing.wait_all_tasks_blocked()
+            chain.bells[4].ring()
+        assert chain.steps == [0, 1, 2, 3]
+        with pytest.raises(KeyError):
+            trio.lowlevel.remove_instrument(instrument)
+
+    run_loop(main)
+
+
 def test_what_main_gives_is_given() -> None:
     async def main(number: int) -> int:
         await trio.lowlevel.checkpoint()
