@@ -4,8 +4,8 @@ They come back when the loop comes to rest: when nobody can go on without the ke
 clock tells of that (`genesis/core/rest.py`). A task that turned the loop until then was once a third of all steps
 between a tick and its order.
 
-A loop that never comes to rest would keep them for ever. They hold messages, so whoever looks for actors that hang
-looks while they wait, and ends their waiting, too.
+A loop that never comes to rest would keep them for ever. They hold messages, or have just given some to those who act,
+so whoever looks for actors that hang looks as long as they wait, and ends their waiting, too.
 """
 
 import trio
@@ -67,11 +67,13 @@ class Aside:
                 self._runner = trio.lowlevel.current_task()
                 await trio.lowlevel.wait_task_rescheduled(self._no_runner)
 
-    def look(self) -> None:
-        """To be called now and then: whoever has waited since the look before comes back, rest or not."""
+    def look(self) -> bool:
+        """To be called now and then: whoever has waited since the look before comes back, rest or not. True while
+        somebody waits for another look."""
         if self._waiting and self._seen == self._round:
             self._end()
         self._seen = self._round if self._waiting else -1
+        return bool(self._waiting)
 
     def _hear(self) -> None:
         """The clock tells of rest."""

@@ -54,13 +54,15 @@ class HangWatch:
 class Hangs:
     """All short watches of a tree, by the tree's own timer: a look while anybody holds messages, and none else.
 
-    `on_look` is called at each.
+    `on_look` is called at each; True from it asks for another, though nobody holds any by then.
     """
 
-    def __init__(self, alarms: Alarms, on_look: Callable[[], object]) -> None:
+    def __init__(self, alarms: Alarms, on_look: Callable[[], bool]) -> None:
         self._alarms = alarms
         self._on_look = on_look
         self._busy: list[HangWatch] = []
+        self._looks = False
+        """Whether the next look is set."""
         self._looked_at = 0.0
 
     def watch(self, place: HangWatch) -> None:
@@ -72,7 +74,8 @@ class Hangs:
         place.progress, place.idle_s = place.mailbox.progress, 0.0
         place.began_at = trio.current_time()
         self._busy.append(place)
-        if len(self._busy) == 1:
+        if not self._looks:
+            self._looks = True
             self._looked_at = place.began_at
             self._alarms.at(self._looked_at + LOOK_S, self._look)
 
@@ -80,6 +83,7 @@ class Hangs:
         now = trio.current_time()
         passed_s, self._looked_at = min(now - self._looked_at, LONGEST_LOOK_S), now
         self._busy = [place for place in self._busy if not place.is_over(passed_s, now)]
-        self._on_look()
-        if self._busy:
+        more = self._on_look()
+        self._looks = more or bool(self._busy)
+        if self._looks:
             self._alarms.at(now + LOOK_S, self._look)

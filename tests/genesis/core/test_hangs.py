@@ -132,6 +132,30 @@ def test_who_steps_aside_in_a_loop_that_turns_slowly_does_not_hang() -> None:
     trio.run(world, clock=clock)
 
 
+def test_who_steps_aside_with_nothing_in_hand_comes_back_in_a_loop_that_does_not_rest() -> None:
+    """As who reads a socket: what it heard is with others, who may be done long before the loop comes to rest."""
+    clock = MockClock()
+    back: list[int] = []
+
+    async def steps_aside(ctx: Context) -> None:
+        while True:
+            ctx.inbox.ack_all(await ctx.inbox.lease())
+            await ctx.step_aside()
+            back.append(1)
+
+    async def world() -> None:
+        shop = Shop()
+        async with shop.open(shop.child(steps_aside, hang_timeout_s=HANG_S, progress_timeout_s=None)):
+            for number in range(3):
+                await shop.channel.put("work")
+                for _ in range(200):
+                    clock.jump(LOOK_S / 50)
+                    await trio.lowlevel.checkpoint()
+                assert len(back) == number + 1
+
+    trio.run(world, clock=clock)
+
+
 async def test_a_loop_that_stood_still_is_nobodys_hang(autojump_clock: MockClock) -> None:
     """A blocked loop, a stopped process, a machine that slept: afterwards a look may come before whoever had work."""
 
