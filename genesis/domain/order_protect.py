@@ -304,7 +304,15 @@ class OrderProtector(OrderGuesses):
             return True
         if not any(leg.cid == bracket.last_cid and leg.state is LegState.RESTING for leg in legs):
             return False
-        return self._now >= self.orders[bracket.last_cid].heard_at + FIRST_PAUSE_S
+        return self._settles_at(bracket) is None
+
+    def _settles_at(self, bracket: BracketRow) -> float | None:
+        """When a lot's newest leg, which rests, has rested for a moment, if that is still to come."""
+        newest = self.orders.get(bracket.last_cid)
+        if newest is None or newest.state not in (S.ACKED, S.PARTIAL):
+            return None
+        at = newest.heard_at + FIRST_PAUSE_S
+        return at if at > self._now else None
 
     def _added(
         self, bracket: BracketRow, wanted: Sequence[Place], legs: Sequence[Leg], steps: Sequence[Step]
@@ -386,7 +394,10 @@ class OrderProtector(OrderGuesses):
         if self._pauses(row):
             return
         if not (self._may_swap(row) and (bracket.margin or self._sells_once(bracket))):
-            self._want_cancel(row, reason)
+            paused = bracket.pause_at is not None and self._now < bracket.pause_at
+            if not paused or self._settles_at(bracket) is None:
+                # Else the next one would wait for the end of the pause behind its cancel: a moment later there is none.
+                self._want_cancel(row, reason)
         elif self._may_place(bracket):
             self._in_place_of = row
             self._place(bracket, place, side)
@@ -570,7 +581,8 @@ class OrderProtector(OrderGuesses):
         return any([bracket.levels.follow is not None for bracket in self.brackets.values()])
 
     def _bracket_deadlines(self) -> list[float]:
-        deadlines = [bracket.pause_at for bracket in self.brackets.values() if bracket.pause_at is not None]
+        paused = [each for each in self.brackets.values() if each.pause_at is not None and each.pause_at > self._now]
+        deadlines = [each for bracket in paused for each in (bracket.pause_at, self._settles_at(bracket)) if each]
         deadlines += [bracket.look_at for bracket in self.brackets.values() if bracket.look_at is not None]
         patience = self.settings.doubt_after_s
         deadlines += [bracket.lag_at + patience for bracket in self.brackets.values() if bracket.lag_at is not None]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_protect import FIRST_PAUSE_S
 from protocols.orders import (
     Approved,
     Bracket,
@@ -190,10 +191,11 @@ def test_an_oco_is_moved_in_one_frame() -> None:
     assert (third.cid, third.oco_stop_price) == (4, D(97))
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("others", [False, True])
-def test_a_stop_that_rests_is_moved_without_the_pause_of_those_that_did_not(others: bool) -> None:
+def test_a_stop_that_rests_is_moved_without_the_pause_of_those_that_did_not(others: bool, at_once: bool) -> None:
     """Several had been refused before it, and one that nobody has heard of is still in doubt: it stayed as it was for
-    up to half a minute, or the lot lay bare for as long behind its cancel."""
+    up to half a minute, or the lot lay bare for as long behind its cancel. Also where it rests for no moment yet."""
     bench = Bench(coins="0")
     bench.open_position(quantity=D(1), bracket=Bracket(stop_distance=D(5), target_distance=D(10)))
     bench.hold("1")
@@ -209,10 +211,18 @@ def test_a_stop_that_rests_is_moved_without_the_pause_of_those_that_did_not(othe
         bench.wait(0.5)
     assert (newest, state(bench, lost)) == (lost + 1, S.UNKNOWN)
     bench.accept(newest)
-    bench.wait(0.5)
+    if not at_once:
+        bench.wait(0.5)
     if others:
         bench.hear(msgspec.structs.replace(bench.row(1, "on"), venue_id=77, cid=900, group_id=0, original=D(2)))
-    (command,) = sent(move_stop(bench, newest, "97"))
+    commands = sent(move_stop(bench, newest, "97"))
+    if at_once:
+        assert commands == []
+        due_at = bench.machine.next_deadline()
+        assert due_at is not None
+        assert due_at <= bench.now + FIRST_PAUSE_S
+        commands = sent(bench.wait(due_at - bench.now))
+    (command,) = commands
     if others:
         assert isinstance(command, CancelOrder)
         (command,) = sent(bench.end(newest))
