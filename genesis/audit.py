@@ -31,8 +31,21 @@ def search_journal(path: Path, asked: DecisionSearch) -> DecisionsFound:
             found = store.find_records(question)
             if found.total:
                 break
-    verdicts = tuple(_VERDICTS.decode(record.payload) for record in found.records)
-    return DecisionsFound(total=found.total, searched=found.of_kind, verdicts=verdicts)
+        verdicts = tuple(_VERDICTS.decode(record.payload) for record in found.records)
+        not_sent = {verdict.verdict_id: why for verdict in verdicts if (why := _why_not_sent(store, verdict))}
+    return DecisionsFound(total=found.total, searched=found.of_kind, verdicts=verdicts, not_sent=not_sent)
+
+
+def _why_not_sent(store: ReadOnlyStore, verdict: Verdict) -> str:
+    """Why the order of an approval was given up before it left; nothing where it was not."""
+    if not verdict.approved or verdict.intent is None:
+        return ""
+    named = b'"intent_id":' + msgspec.json.encode(verdict.intent.intent_id)
+    asked = FindRecords(
+        kind=ORDER_KIND, correlation_id=verdict.correlation_id, fragments=(named, b'"withdrawn":true'), limit=1
+    )
+    found = next(store.walk_records(asked), None)
+    return "" if found is None else _UPDATES.decode(found.payload).order.reason
 
 
 def _questions(store: ReadOnlyStore, asked: DecisionSearch) -> Iterator[FindRecords]:

@@ -304,7 +304,10 @@ async def decisions(api: Api, call: Call) -> DecisionsAnswer:
     )
     look = api.controls.search
     found = search(reversed(api.readers.verdicts()), asked) if look is None else await look(asked)
-    told = tuple(ToldDecision(verdict=verdict, reasons=reasons(verdict)) for verdict in found.verdicts)
+    told = tuple(
+        ToldDecision(verdict=verdict, reasons=reasons(verdict), not_sent=found.not_sent.get(verdict.verdict_id, ""))
+        for verdict in found.verdicts
+    )
     return DecisionsAnswer(total=found.total, searched=found.searched, decisions=told)
 
 

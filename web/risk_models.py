@@ -79,8 +79,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToldDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """`not_sent` is why an order that was approved was given up before it left; empty where it was not."""
+
     verdict: Verdict
     reasons: tuple[str, ...]
+    not_sent: str = ""
 
 
 class DecisionsAnswer(msgspec.Struct, frozen=True, kw_only=True):

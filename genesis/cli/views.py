@@ -363,6 +363,8 @@ def why(
         print(f"{moment}  {_outcome(verdict)}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}  {settings}")
         for line in _because(verdict):
             print(f"  {line}")
+        if verdict["not_sent"]:
+            print(f"  its order was given up: {verdict['not_sent']}")
         for rule in verdict["trace"]:
             numbers = ", ".join(f"{name} {number}" for name, number in rule["numbers"].items() if number != "")
             print(f"  {'pass  ' if rule['passed'] else 'REFUSE'}  {rule['rule']:<24} {numbers}")
@@ -430,7 +432,8 @@ def _named(ask: Callable[[Mapping[str, object]], list[Any]], about: str | None) 
 
 
 def _of_engine(client: Any, query: Mapping[str, object]) -> list[Any]:
-    return [row["verdict"] for row in client.get("/risk/unified/decisions", **query)["decisions"]]
+    told = client.get("/risk/unified/decisions", **query)["decisions"]
+    return [{**row["verdict"], "not_sent": row["not_sent"]} for row in told]
 
 
 def _of_order(client: Any, about: str | None, query: Mapping[str, object]) -> list[Any]:
@@ -457,4 +460,5 @@ def _of_journal(path: "Path", query: Mapping[str, object]) -> list[Any]:
         found = search_journal(path, DecisionSearch(**query))  # type: ignore[arg-type]
     except StoreError as error:
         raise CommandFailed(str(error)) from None
-    return list(msgspec.json.decode(msgspec.json.encode(found.verdicts)))
+    verdicts = msgspec.json.decode(msgspec.json.encode(found.verdicts))
+    return [{**verdict, "not_sent": found.not_sent.get(verdict["verdict_id"], "")} for verdict in verdicts]

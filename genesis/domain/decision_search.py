@@ -1,6 +1,6 @@
 """Which verdicts somebody asks for: by symbol, strategy, code, rule, outcome, event, order and time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
 import msgspec
@@ -77,11 +77,13 @@ def names_of(verdict: Verdict) -> tuple[str | None, ...]:
 
 @attrs.frozen(kw_only=True)
 class DecisionsFound:
-    """`total` matched among the `searched`; `verdicts` is the page that was asked for, newest first."""
+    """`total` matched among the `searched`; `verdicts` is the page that was asked for, newest first. `not_sent` says by
+    verdict why an order that was approved was given up before it left, as far as the journal was read."""
 
     total: int
     searched: int
     verdicts: tuple[Verdict, ...]
+    not_sent: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def search(newest_first: Iterable[Verdict], asked: DecisionSearch) -> DecisionsFound:

@@ -27,7 +27,10 @@ MINUTE = 60_000
 MANY = 600
 
 
-def an_order(verdict: Verdict, cid: int, venue_id: int | None) -> Record:
+GIVEN_UP = "not sent: fast said sell before it could leave"
+
+
+def an_order(verdict: Verdict, cid: int, venue_id: int | None, *, reason: str = "") -> Record:
     order = OrderView(
         intent_id=verdict.verdict_id,
         cid=cid,
@@ -41,8 +44,9 @@ def an_order(verdict: Verdict, cid: int, venue_id: int | None) -> Record:
         filled_quantity=Decimal(0),
         average_fill_price=Decimal(0),
         price=None,
-        state=OrderState.ACKED,
-        reason="",
+        state=OrderState.REJECTED if reason else OrderState.ACKED,
+        reason=reason,
+        withdrawn=bool(reason),
         created_ms=1,
         updated_ms=1,
         correlation_id=verdict.correlation_id,
@@ -130,3 +134,24 @@ def test_why_is_answered_while_no_engine_runs(
     assert call(["why", "nobody", "--data-dir", home]) == ExitCode.NOT_FOUND
     # A port says which engine is meant: then no file will do.
     assert call(["why", "7001", "--data-dir", home, "--port", "1"]) == ExitCode.NOT_RUNNING
+
+
+def test_why_says_what_became_of_an_approved_order_that_never_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = machine().on_score(a_score(1, "buy", strategy="fast"))
+    (verdict,) = outputs.verdicts
+    assert verdict.approved
+    other = msgspec.structs.replace(verdict, verdict_id="another")
+    records = (*outputs.records, an_order(other, 2, None, reason="of another"), an_order(verdict, 1, None))
+    path = tmp_path / "sim.sqlite"
+    with Store.open(path, at_ms=1) as store:
+        store.commit([Commit(writer="risk", records=records)], at_ms=2)
+        assert search_journal(path, DecisionSearch()).not_sent == {}
+        ended = msgspec.structs.replace(an_order(verdict, 1, None, reason=GIVEN_UP), key="1:2")
+        store.commit([Commit(writer="order", records=(ended,))], at_ms=3)
+        assert search_journal(path, DecisionSearch()).not_sent == {verdict.verdict_id: GIVEN_UP}
+        assert call(["why", verdict.verdict_id, "--data-dir", str(tmp_path)]) == ExitCode.OK
+        assert f"  its order was given up: {GIVEN_UP}\n" in capsys.readouterr().out
+        assert call(["why", verdict.verdict_id, "--json", "--data-dir", str(tmp_path)]) == ExitCode.OK
+        assert json.loads(capsys.readouterr().out)["decisions"][0]["not_sent"] == GIVEN_UP

@@ -107,6 +107,15 @@ const SENTENCES = {
   "Trend, breakout and reversion vote with weights, and the regime says who is heard.": "Trend, utbrott och återgång röstar med vikter, och regimen säger vem som hörs.",
   "Buys when the RSI falls below one level, sells when it rises above another.": "Köper när RSI faller under en nivå, säljer när det stiger över en annan.",
 
+  "not sent: {why}": "inte skickad: {why!}",
+  "{strategy} said sell before it could leave": "{strategy} sade sälj innan den kunde skickas",
+  "trading was halted before it could leave: {why}": "handeln stoppades innan den kunde skickas: {why}",
+  "trading was set to reducing before it could leave: {why}": "handeln sattes till bara utgångar innan den kunde skickas: {why}",
+  "trading was paused before it could leave: {why}": "handeln pausades innan den kunde skickas: {why}",
+  "signal_too_old: its age must be below {limit} s, was {age} s": "signalen är för gammal: den måste vara under {limit} s, var {age} s",
+  "trading is halted: {why}": "handeln är stoppad: {why}",
+  "nothing is left of its position": "inget är kvar av positionen",
+
   "too few candles to say": "för få ljus för att säga något",
   "went up {deviations} deviations of a walk without direction, ADX {adx}": "gick upp {deviations} avvikelser av en vandring utan riktning, ADX {adx}",
   "went down {deviations} deviations of a walk without direction, ADX {adx}": "gick ner {deviations} avvikelser av en vandring utan riktning, ADX {adx}",

@@ -135,7 +135,7 @@ export function OrdersCard({ symbol, className = "", first = "all" }) {
         <td class="wide">${row.order_type.toLowerCase()}</td>
         <td class="n" title="${tr("Filled")} ${quantity(row.filled_quantity)}">${quantity(row.quantity)}${done > 0 && done < 1 && html`<${Bar} fraction=${done} tone="thin" />`}</td>
         <td class="n">${price(shown)}${isBoth(row) ? html` <small class="down" title=${tr("Stop")}>${price(row.stop_price)}</small>` : ""}</td>
-        <td><${Chip} tone=${STATE_TONE[row.state] || ""} title=${row.reason}>${row.state.toLowerCase().replace("_", " ")}<//></td>
+        <td><${Chip} tone=${STATE_TONE[row.state] || ""} title=${spoken(row.reason)}>${row.state.toLowerCase().replace("_", " ")}<//></td>
         <td class="wide">${tr(row.purpose)}${row.purpose === "stop" && isBoth(row) ? ` + ${tr("target")}` : ""}</td>
         <td class="wide roomy muted">${row.foreign ? html`<${Chip} title=${tr("Foreign orders are shown and left alone")}>${tr("foreign")}<//>` : row.strategy}</td>
         <td class="act"><${OrderActions} row=${row} onAmend=${setAmended} /></td>

@@ -18,7 +18,7 @@ const PAGE = 50;
 const LOOK_S = 4;
 const UNIFIED = "/api/v2/risk/unified";
 
-function Verdict({ row: { verdict, reasons }, tips }) {
+function Verdict({ row: { verdict, reasons, not_sent }, tips }) {
   const tr = useWords();
   const [open, setOpen] = useState(false);
   const refused = verdict.trace.filter((result) => !result.passed);
@@ -30,6 +30,7 @@ function Verdict({ row: { verdict, reasons }, tips }) {
       <span class="grow"></span><span class="muted wide">${verdict.strategy}</span><time class="muted"><span class="wide">${date(verdict.decided_ms).slice(5)} </span>${clock(verdict.decided_ms)}</time>
     </button>
     ${reasons.map((reason) => html`<p class="why ${idle(refused) ? "muted" : "down"}">${spoken(reason)}</p>`)}
+    ${not_sent && html`<p class="why down">${spoken(not_sent)}</p>`}
     ${open && html`<div class="trace"><ol>${verdict.trace.map((result) => html`<li key=${result.rule} class=${result.passed ? "" : "down"}><span>${result.passed ? "✓" : "✗"}</span> <b>${result.rule.replaceAll("_", " ")}</b> <span class="muted">${numbers(result)}</span></li>`)}</ol>
       ${refused.map((result) => tips[result.code] && html`<p class="why" key=${result.code}><b>${said(result)}</b>: ${spoken(tips[result.code])}</p>`)}
       <p class="muted ids">${verdict.verdict_id} · <a href=${link("configuration", [], { tab: "history", version: verdict.settings_version })}>${tr("settings version")} ${verdict.settings_version}</a>${verdict.signal_id ? html` · <a href=${link("decisions", [], { about: verdict.correlation_id })}>${verdict.correlation_id}</a>` : ""}</p></div>`}
