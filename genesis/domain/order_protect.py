@@ -546,8 +546,10 @@ class OrderProtector(OrderGuesses):
         what is held, and this one was sized by a guess. It would sell what somebody else holds."""
         book = (row.intent.symbol, row.intent.margin)
         wanted = self._to_protect(book).get(row.lot, ZERO)
-        others = [self._leg(other, row.intent.side) for other in self._legs(book, row.lot) if other is not row]
-        return ZERO < wanted < covered(others) + row.leaves
+        others = [other for other in self._legs(book, row.lot) if other is not row]
+        # What one that has ended sold of the lot is gone from it, though no trade has told so yet.
+        sold = sum([other.unbooked for other in others if other.closing is not None], ZERO)
+        return ZERO < wanted < covered([self._leg(other, row.intent.side) for other in others]) + sold + row.leaves
 
     @property
     def _only_stops(self) -> bool:

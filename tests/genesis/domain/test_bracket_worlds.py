@@ -60,6 +60,11 @@ def test_a_short_whose_trade_was_told_before_those_that_closed_the_long_has_its_
     live_through(seed, trades_late_s=late_s)
 
 
+def test_a_stop_that_had_not_left_sells_nothing_for_a_lot_that_is_sold_by_an_order_whose_trade_is_late() -> None:
+    """It sold what another strategy held, and that one's own stop what a third had bought meanwhile."""
+    live_through(184, trades_late_s=60.0)
+
+
 def test_an_end_without_its_trades_is_found_by_worlds_of_late_trades(monkeypatch: Patch) -> None:
     """As it was: after five reports without its trades an order ended with what had been told."""
 

@@ -7,9 +7,20 @@ import pytest
 
 from genesis.domain.order_holdings import QUIET_S
 from genesis.domain.pairs import PairSpec
-from protocols.orders import Bracket, CommandNotSent, HistoryFailed, OrderState, Purpose, SubmitOrder
+from protocols.orders import (
+    Bracket,
+    CommandNotSent,
+    HistoryFailed,
+    OrderSnapshot,
+    OrderState,
+    Purpose,
+    SessionDown,
+    SessionUp,
+    SubmitOrder,
+    WalletSnapshot,
+)
 from protocols.units import Side, Symbol
-from tests.genesis.domain.protect_bench import BTC, Bench, D, sent
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, a_wallet, sent
 
 
 def lose(bench: Bench) -> None:
@@ -541,3 +552,32 @@ def test_a_life_that_did_not_hear_the_wallets_of_its_session_has_them_said_again
     assert isinstance(stop, SubmitOrder)
     assert stop.amount == -1
     assert all([made.wait(0.5).reconnect is None for _ in range(4)]), "it has heard them"
+
+
+def test_a_stop_that_did_not_leave_stays_where_history_tells_that_another_has_sold_its_lot(bench: Bench) -> None:
+    """The trade of that sale is late: by our trades the lot is still there, and the coins are another's. The actor
+    hears in one turn that the stop did not leave, and all that the next session and history say."""
+    bench.open_position()
+    bench.admit(strategy="q", bracket=Bracket(stop_distance=D(2)))
+    lose(bench)
+    bench.greet(2, coins="1")
+    (stop,) = sent(bench.wait(1.0))
+    assert (stop.cid, stop.price) == (4, D(95)), "nobody knows whose they are, and the farthest stop covers them"
+    for event in (
+        CommandNotSent(cid=4, kind="on", session=2, reason="no line"),
+        SessionDown(session=2, reason="cut", received_ns=0),
+        WalletSnapshot(session=3, wallets=(a_wallet(3, "1"),), received_ns=0),
+        OrderSnapshot(session=3, orders=(), received_ns=0),
+        SessionUp(session=3, user_id=1, received_ns=0),
+    ):
+        bench.machine.on_event(event, now=bench.now, wall_ms=START_MS)
+    executed = [
+        bench.row(2, "rest", status="EXECUTED @ 95(-1)", remaining="0"),
+        bench.row(3, "rest", status="EXECUTED @ 100(1)", remaining="0"),
+    ]
+    assert sent(bench.report(closed=executed)) == []
+    assert bench.machine.orders[4].reason == "not sent: it would cover more than its lot still lacks"
+    left = [command for _ in range(20) for command in sent(bench.wait(0.1))]
+    assert [(command.wire_type, command.amount, command.price) for command in left] == [
+        ("EXCHANGE STOP", D(-1), D(98))
+    ]
