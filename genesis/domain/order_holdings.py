@@ -21,6 +21,7 @@ from protocols.orders import (
     MANUAL,
     Approved,
     OrderState,
+    OrderType,
     PositionSnapshot,
     Purpose,
     VenuePosition,
@@ -125,8 +126,41 @@ class OrderHoldings(OrderFlattener):
         if beyond <= ZERO:
             return ZERO
         spare = (self.told_amounts[False].spare or {}).get(_name(book), ZERO)
-        bought, _ = self._unheard(book)
-        return max(min(beyond, spare), beyond - bought, ZERO)
+        return max(min(beyond, spare), beyond - self._bought_unheard(row), ZERO)
+
+    def _leaves_now(self, row: OrderRow) -> None:
+        super()._leaves_now(row)
+        intent = row.intent
+        if intent.purpose is Purpose.MANUAL and intent.side is Side.SELL and not intent.margin:
+            self._bought_ahead = {cid: ahead for cid, ahead in self._bought_ahead.items() if cid in self._open}
+            purchases = [each for each in self._purchases(row) if each.session > 0 or each.state is not S.INTENT]
+            self._bought_ahead[row.cid] = frozenset([each.cid for each in purchases])
+
+    def _purchases(self, row: OrderRow) -> list[OrderRow]:
+        """Open orders that buy, in any state, what an order sells from the exchange wallet."""
+        symbol = row.intent.symbol
+        return [
+            other
+            for other in self._open.values()
+            if other.intent.symbol == symbol and other.intent.side is Side.BUY and not other.intent.margin
+        ]
+
+    def _bought_unheard(self, row: OrderRow) -> Decimal:
+        """How much of what a person's sale took may have been bought by orders that we have not been told of.
+
+        None of one that history does not know, and none of one that left behind a sale at market on the same socket:
+        the venue takes them in turn. What a session that has ended left behind may arrive at any time.
+        """
+        in_turn = row.intent.order_type is OrderType.MARKET and row.session == self.fence.session
+        ahead = self._bought_ahead.get(row.cid) if in_turn else None
+        return sum(
+            [
+                self._unaccounted(other)
+                for other in self._purchases(row)
+                if not other.is_lost and (ahead is None or other.cid in ahead)
+            ],
+            ZERO,
+        )
 
     def _on_amounts(self, event: WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition) -> None:
         match event:

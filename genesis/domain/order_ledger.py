@@ -140,6 +140,8 @@ class OrderLedger:
         """The same of the venue's newest word on it in this session."""
         self._elsewhere_at: dict[str, float] = {}
         """And on a currency in the account's other wallets."""
+        self._bought_ahead: dict[int, frozenset[int]] = {}
+        """By a person's sale at market, the purchases that had left when it did: none of later ones is in it."""
         self._unclear: dict[tuple[Symbol, bool], int] = {}
         """In which session it was told of a book that nobody knows whose its coins are."""
         self._unclear_told: set[str] = set()

@@ -12,7 +12,7 @@ from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_holdings import QUIET_S
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.position import Opening
-from protocols.orders import MANUAL, CommandSent, Fill, Flatten, Purpose, SubmitOrder
+from protocols.orders import MANUAL, CommandSent, Fill, Flatten, OrderType, Purpose, SubmitOrder
 from protocols.settings import Settings
 from protocols.units import ZERO, Side
 from tests.genesis.domain.protect_bench import BTC, SETTINGS, Bench, sent
@@ -175,6 +175,70 @@ def test_what_is_known_to_be_a_persons_is_theirs_whatever_is_in_doubt() -> None:
     bench.accept(1)
     out = bench.fill(1, "1")
     assert [each.amount for each in sent(out) if isinstance(each, SubmitOrder)] == [D(-1)], "its stop"
+
+
+def by_ticket(bench: Bench, quantity: str) -> int:
+    """A person's sale at market, on its way."""
+    bench.admit(strategy=MANUAL, side=Side.SELL, purpose=Purpose.MANUAL, bracket=None, quantity=D(quantity))
+    return bench.machine.last_cid
+
+
+def fills_of(out: Outputs) -> list[Fill]:
+    return [report for report in out.reports if isinstance(report, Fill)]
+
+
+def test_a_purchase_that_left_behind_the_sale_brought_nothing_of_it() -> None:
+    """Nobody knows yet what is a person's: the session has just begun."""
+    bench = Bench(coins="5")
+    sale = by_ticket(bench, "2")
+    bench.admit()
+    bench.accept(sale)
+    (sold,) = fills_of(bench.fill(sale, "2"))
+    assert sold.no_basis == D(2)
+    bench.accept(2)
+    out = bench.fill(2, "1")
+    assert [each.amount for each in sent(out) if isinstance(each, SubmitOrder)] == [D(-1)], "its stop is whole"
+
+
+def test_a_purchase_that_history_does_not_know_brought_nothing() -> None:
+    bench = Bench(coins="5")
+    bench.admit()
+    bench.hear(CommandSent(cid=1, kind="on", session=1, received_ns=0))
+    bench.cut()
+    bench.connect(2)
+    assert bench.machine.orders[1].is_lost
+    sale = by_ticket(bench, "2")
+    bench.accept(sale)
+    (sold,) = fills_of(bench.fill(sale, "2"))
+    assert sold.no_basis == D(2)
+
+
+def test_a_sale_of_a_session_that_ended_may_come_behind_what_the_next_one_bought() -> None:
+    """What a dead socket left behind may arrive at any time."""
+    bench = Bench(coins="5")
+    sale = by_ticket(bench, "2")
+    bench.cut()
+    bench.connect(2, bench.row(sale, "os"))
+    bench.admit()
+    (sold,) = fills_of(bench.fill(sale, "2"))
+    assert sold.no_basis == D(1)
+
+
+def test_a_sale_that_rests_may_come_behind_what_was_bought_later() -> None:
+    bench = Bench(coins="5")
+    bench.admit(
+        strategy=MANUAL,
+        side=Side.SELL,
+        purpose=Purpose.MANUAL,
+        bracket=None,
+        quantity=D(2),
+        order_type=OrderType.STOP,
+        price=D(90),
+    )
+    bench.admit()
+    bench.accept(1)
+    (sold,) = fills_of(bench.fill(1, "2"))
+    assert sold.no_basis == D(1)
 
 
 def sold_twice() -> Bench:

@@ -578,6 +578,4 @@ def test_a_stop_that_did_not_leave_stays_where_history_tells_that_another_has_so
     assert sent(bench.report(closed=executed)) == []
     assert bench.machine.orders[4].reason == "not sent: it would cover more than its lot still lacks"
     left = [command for _ in range(20) for command in sent(bench.wait(0.1))]
-    assert [(command.wire_type, command.amount, command.price) for command in left] == [
-        ("EXCHANGE STOP", D(-1), D(98))
-    ]
+    assert [(command.wire_type, command.amount, command.price) for command in left] == [("EXCHANGE STOP", D(-1), D(98))]

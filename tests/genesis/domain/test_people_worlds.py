@@ -50,6 +50,11 @@ def test_a_sale_by_hand_that_comes_late_takes_of_the_persons_own_coins_what_is_n
     assert live_through(1274).ghosts
 
 
+def test_a_sale_by_hand_takes_nothing_of_an_entry_that_left_behind_it() -> None:
+    """Both in the turn in which the session was compared, a stop having sold what the person held of ours before."""
+    assert live_through(110214).figures.trades > 0
+
+
 def test_a_world_is_a_function_of_its_seed() -> None:
     assert live_through(13).disk == live_through(13).disk
 
