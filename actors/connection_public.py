@@ -488,7 +488,7 @@ class ConnectionPublicActor:
     def _on_up(self, ctx: Context, line: _Line) -> None:
         """Up means: of all that was asked for, what was not refused is confirmed."""
         streams = line.session.table.streams
-        if self._status == "up" or not line.asked or line.again:
+        if not line.asked or line.again or (line.up_since is not None and self._status != "connected"):
             return
         if any(streams[asked].state is not StreamState.UP for asked in line.asked if asked in streams):
             return
@@ -498,7 +498,7 @@ class ConnectionPublicActor:
             if self._fell_at is not None:
                 self.stats.recover_s.append(line.up_since - self._fell_at)
                 self._fell_at = None
-        # Also behind a maintenance, which the same line may outlive.
+        # Also once more, behind a maintenance that the same line has outlived.
         self._tell(ctx, "up")
 
     def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:
