@@ -6,6 +6,8 @@ import pytest
 
 from genesis.domain.order_outputs import Outputs
 from protocols.orders import (
+    Bracket,
+    CancelOrder,
     CommandInDoubt,
     CommandNotSent,
     OrderSnapshot,
@@ -14,11 +16,16 @@ from protocols.orders import (
     OrderUpdate,
     Purpose,
     SessionUp,
+    SubmitOrder,
+    commands_of,
 )
 from protocols.risk import EntryUnwanted
 from protocols.units import Side
 from tests.genesis.domain.order_bench import Bench, a_row, commands, down, executed, not_sent, refusal, sent, states
 from tests.genesis.domain.order_oracle import SYMBOL, an_intent
+from tests.genesis.domain.protect_bench import START_MS, STOP_AT_5, D
+from tests.genesis.domain.protect_bench import Bench as PositionBench
+from tests.genesis.domain.protect_bench import sent as commands_in
 
 S = OrderState
 SAYS_SELL = "s said sell before it could leave"
@@ -177,3 +184,56 @@ def test_a_flatten_gives_up_what_waits_without_anybody_else_saying_so() -> None:
     bench.flatten()
     assert (bench.state(), bench.machine.orders[1].reason) == (S.CANCELED, "flatten: wish")
     assert commands(bench.ready()) == []
+
+
+def unwant_position(bench: PositionBench, intent_id: str) -> Outputs:
+    told = EntryUnwanted(intent_id=intent_id, reason=SAYS_SELL, correlation_id="c9")
+    bench.machine.on_unwanted(told, now=bench.now, wall_ms=START_MS)
+    return bench.take()
+
+
+TRAILS = Bracket(stop_distance=D(5), trailing=True)
+
+
+@pytest.mark.parametrize("bracket", [STOP_AT_5, TRAILS], ids=["stop", "trailing"])
+@pytest.mark.parametrize("margin", [False, True], ids=["coins", "margin"])
+def test_the_levels_of_what_never_left_protect_nothing(bracket: Bracket, margin: bool) -> None:
+    bench = PositionBench(coins="0")
+    bench.cut()
+    bench.admit(bracket=bracket, margin=margin)
+    unwant_position(bench, "i1")
+    bench.connect(2)
+    assert commands_in(bench.wait(1.0)) == []
+    assert (bench.machine.brackets, bench.machine.protection()) == ({}, ())
+
+
+def test_a_second_entry_that_waits_goes_and_what_is_held_keeps_its_stop_and_is_sold() -> None:
+    bench = PositionBench(coins="0")
+    bench.open_position()
+    bench.hold("1")
+    stop = bench.row(2, "os")
+    bench.cut()
+    bench.admit(quantity=D(2))
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    unwant_position(bench, "i3")
+    assert [bench.machine.orders[cid].state for cid in (2, 3)] == [S.ACKED, S.REJECTED]
+    bench.greet(2, stop, coins="1")
+    (frame,) = commands_in(bench.report(opened=[stop]))
+    assert [(type(each), each.cid) for each in commands_of(frame)] == [(CancelOrder, 2), (SubmitOrder, 4)]
+
+
+@pytest.mark.parametrize("what", ["part filled", "priced anew"])
+def test_an_entry_at_the_venue_keeps_its_way_and_its_stop(what: str) -> None:
+    bench = PositionBench(coins="0")
+    bench.admit(order_type=OrderType.LIMIT, price=D(99))
+    bench.accept(1)
+    if what == "part filled":
+        bench.hear(bench.row(1, "ou", remaining="0.6"))
+        bench.fill(1, "0.4", "99")
+        assert bench.machine.orders[1].state is S.PARTIAL
+    else:
+        bench.wait(0.0)
+        assert bench.wait(10.0).changes, "another price is asked for"
+    before, protection = bench.machine.orders[1].state, bench.machine.protection()
+    assert not unwant_position(bench, "i1").must_be_kept
+    assert (bench.machine.orders[1].state, bench.machine.protection()) == (before, protection)
