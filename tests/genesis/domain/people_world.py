@@ -396,7 +396,7 @@ class PeopleWorld(BracketWorld):
         return truth
 
     def hand_over(self, truth: Truth, adopted: Adopted) -> None:
-        lot = truth.lots.pop(adopted.owner, None)
+        lot = truth.lots.get(adopted.owner)
         if lot is None:
             truth.wrongs.append(f"{adopted.owner} had nothing to give")
             return
@@ -410,7 +410,8 @@ class PeopleWorld(BracketWorld):
                 name = min(names, key=lambda each: int(each.rsplit(":", 1)[1]), default=f"{name}:?")
         dust = truth.lots.pop(name, None)
         lot.quantity += ZERO if dust is None else dust.quantity
-        truth.lots[name] = lot
+        # In its old place: a sale takes of the oldest first.
+        truth.lots = {name if each == adopted.owner else each: kept for each, kept in truth.lots.items()}
 
     def book(self, truth: Truth, trade: VenueTrade) -> None:
         if not trade.wire_type.startswith("EXCHANGE"):

@@ -55,6 +55,11 @@ def test_a_sale_by_hand_takes_nothing_of_an_entry_that_left_behind_it() -> None:
     assert live_through(110214).figures.trades > 0
 
 
+def test_a_sale_that_rests_takes_of_the_oldest_of_a_persons_lots_though_it_was_adopted_later() -> None:
+    """It rested when the person was given an older lot than the one that it had been meant for."""
+    assert live_through(132405).adoptions
+
+
 def test_a_world_is_a_function_of_its_seed() -> None:
     assert live_through(13).disk == live_through(13).disk
 
