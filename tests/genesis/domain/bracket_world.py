@@ -465,6 +465,10 @@ class BracketWorld:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+        rows = [self.machine.orders.get(part.cid) for each in self.commands for part in commands_of(each)]
+        if any(row is not None and row.protects for row in rows):
+            # The machine has said what would cover it: this time is the line's.
+            self.naked_since = {margin: since + seconds for margin, since in self.naked_since.items()}
 
     def deliver_late(self) -> None:
         for item in [item for item in self.late if self.now >= item[0]]:
