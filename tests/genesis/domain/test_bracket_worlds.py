@@ -65,6 +65,16 @@ def test_a_stop_that_had_not_left_sells_nothing_for_a_lot_that_is_sold_by_an_ord
     live_through(184, trades_late_s=60.0)
 
 
+def test_dust_of_others_has_an_order_of_its_own_beside_the_largest_that_the_venue_takes() -> None:
+    """A lot of 3, the pair's maximum, and 0.04 of two others: 2.99 and 0.05 are to rest."""
+    live_through(200126, trades_late_s=60.0)
+
+
+def test_stops_that_wait_in_the_worlds_own_line_are_not_counted_as_bare() -> None:
+    """It looks away five times, 86 s in sum, twice with the cancels that make way in its line."""
+    live_through(813, trades_late_s=60.0)
+
+
 def test_an_end_without_its_trades_is_found_by_worlds_of_late_trades(monkeypatch: Patch) -> None:
     """As it was: after five reports without its trades an order ended with what had been told."""
 
