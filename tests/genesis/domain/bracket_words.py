@@ -9,11 +9,13 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.venue import Venue
 from protocols.orders import (
     CancelOrder,
+    CommandBatch,
     OrderType,
     RequestNotice,
     SubmitOrder,
     VenueCommand,
     VenuePosition,
+    VenueWallet,
     commands_of,
 )
 from protocols.units import ZERO
@@ -40,6 +42,34 @@ class Figures:
     recovery_s: list[float] = attrs.Factory(list)
 
 
+@attrs.define
+class Crossings:
+    """Sales that left in one frame with the cancel of their stop, and met two things that nobody had told before the
+    frame was decided: the stop had traded, and a stranger had taken out one of other coins. The venue then takes the
+    sale for those coins, whose owner nobody has chosen."""
+
+    taken: set[int] = attrs.Factory(set)
+    """Client ids of the orders that strangers cancelled."""
+    believed: dict[int, frozenset[int]] = attrs.Factory(dict)
+    """By the client id of what a frame places: the orders that were open by all that had been told by then."""
+    sales: set[int] = attrs.Factory(set)
+    """Client ids of the sales that have crossed so."""
+
+    def decide(self, machine: OrderMachine, command: VenueCommand) -> None:
+        if isinstance(command, CommandBatch):
+            believed = frozenset(row.cid for row in machine.orders.values() if row.open)
+            self.believed |= {part.cid: believed for part in command.commands if isinstance(part, SubmitOrder)}
+
+    def arrive(self, venue: Venue, frame: CommandBatch) -> None:
+        leaving = {part.cid for part in frame.commands if isinstance(part, CancelOrder)}
+        resting = {order.cid for order in venue.accounts[ACCOUNT].orders.values()}
+        traded = {trade.cid for trade in venue.history(ACCOUNT).trades} & leaving - resting
+        for part in frame.commands:
+            believed = self.believed.get(part.cid, frozenset())
+            if traded & believed and self.taken & believed - leaving:
+                self.sales.add(part.cid)
+
+
 def refusal(cid: int) -> Any:
     return RequestNotice(
         session=0, kind="on-req", status="ERROR", text="refused", cid=cid, venue_id=None, received_ns=0
@@ -59,6 +89,20 @@ def account_positions(venue: Venue) -> list[VenuePosition]:
             received_ns=0,
         )
         for position in venue.accounts[ACCOUNT].positions.values()
+    ]
+
+
+def account_wallets(venue: Venue, session: int) -> list[VenueWallet]:
+    return [
+        VenueWallet(
+            session=session,
+            wallet_type=key.split()[0],
+            currency=key.split()[1],
+            balance=wallet.balance,
+            available=None,
+            received_ns=0,
+        )
+        for key, wallet in venue.accounts[ACCOUNT].wallets.items()
     ]
 
 

@@ -59,8 +59,10 @@ from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol, round_price
 from tests.genesis.domain.bracket_words import (
     ACCOUNT,
+    Crossings,
     Figures,
     account_positions,
+    account_wallets,
     check_beside,
     check_over_rest,
     refusal,
@@ -106,6 +108,7 @@ class BracketWorld:
     lots: dict[int, str] = attrs.Factory(dict)
     """The lot of each protective order that was seen, by client id: kept here because rows are forgotten."""
     figures: Figures = attrs.Factory(Figures)
+    crossings: Crossings = attrs.Factory(Crossings)
     moves: random.Random = attrs.Factory(lambda: random.Random(1))
     """A dice of its own, so that worlds without an OCO stay what they are."""
     naked_since: dict[bool, float] = attrs.Factory(dict)
@@ -223,6 +226,7 @@ class BracketWorld:
             if outgoing.key not in self.put_keys:
                 self.put_keys.add(outgoing.key)
                 check_beside(self.machine, outgoing.command)
+                self.crossings.decide(self.machine, outgoing.command)
                 self.commands.append(outgoing.command)
             maybe_die()
         for question in out.questions:
@@ -246,17 +250,7 @@ class BracketWorld:
         self.narrow = self.faulty and self.rest_share > 0 and self.ways.random() < self.rest_share
         orders = tuple(order.told_as("os") for order in self.venue.accounts[ACCOUNT].orders.values())
         orders = tuple(msgspec.structs.replace(order, session=self.session) for order in orders)
-        wallets = tuple(
-            VenueWallet(
-                session=self.session,
-                wallet_type=key.split()[0],
-                currency=key.split()[1],
-                balance=wallet.balance,
-                available=None,
-                received_ns=0,
-            )
-            for key, wallet in self.venue.accounts[ACCOUNT].wallets.items()
-        )
+        wallets = tuple(account_wallets(self.venue, self.session))
         positions = tuple(
             msgspec.structs.replace(position, session=self.session) for position in account_positions(self.venue)
         )
@@ -343,6 +337,7 @@ class BracketWorld:
     def receive(self, command: VenueCommand) -> None:
         match command:
             case CommandBatch():
+                self.crossings.arrive(self.venue, command)
                 for each in command.commands:
                     self.receive(each)
                 return
@@ -573,7 +568,9 @@ class BracketWorld:
         stops = [order for order in self.venue.accounts[ACCOUNT].orders.values() if order.kind in STOPS]
         if stops:
             self.figures.faults += 1
-            end = EndOrder(venue_id=self.chance.choice(stops).venue_id, cid=None, cid_date=None)
+            taken = self.chance.choice(stops)
+            self.crossings.taken.add(taken.cid)
+            end = EndOrder(venue_id=taken.venue_id, cid=None, cid_date=None)
             self.say(self.venue.cancel(ACCOUNT, end, self.wall_ms))
 
     # --- the truth --------------------------------------------------------------------------------------------------
@@ -593,17 +590,20 @@ class BracketWorld:
     def owned(self) -> dict[str, Decimal]:
         """What each strategy holds in coins, by the venue's trades and by who ordered them; nothing once all is sold.
 
-        Empty while somebody flattens, and after a ghost: those sales are nobody's.
+        Empty while somebody flattens, and after a ghost or a crossing: those sales are nobody's.
         """
         found: dict[str, Decimal] = {}
+        crossed = False
         for trade in self.venue.history(ACCOUNT).trades:
             row = self.machine.orders.get(trade.cid or 0)
             if row is not None and not row.intent.margin:
                 strategy = row.intent.strategy
                 found[strategy] = found.get(strategy, ZERO) + trade.amount
+                crossed = crossed or (row.cid in self.crossings.sales and found[strategy] < ZERO)
                 if sum(found.values(), ZERO) == ZERO:
                     found.clear()
-        return {} if "flatten" in found or self.ghosts else found
+                    crossed = False
+        return {} if "flatten" in found or self.ghosts or crossed else found
 
     def bare(self, margin: bool) -> Decimal:
         """How much of what is held no order of the venue would sell on a fall."""

@@ -6,7 +6,9 @@ import attrs
 import pytest
 from typing_extensions import override
 
-from protocols.orders import CommandNotSent, commands_of
+from genesis.domain.order_machine import OrderMachine
+from protocols.orders import CommandNotSent, VenueCommand, commands_of
+from tests.genesis.domain.bracket_words import Crossings
 from tests.genesis.domain.bracket_world import BracketWorld
 
 CLOSES: float = 0.03
@@ -93,3 +95,19 @@ def test_no_order_of_events_around_a_maintenance_leaves_too_much_or_too_little_a
 )
 def test_a_stop_that_waited_is_held_against_what_its_lot_lacks_by_then(seed: int, late_s: float) -> None:
     live_through(seed, trades_late_s=late_s)
+
+
+def test_a_sale_that_crosses_its_stops_trade_and_a_strangers_cancel_is_nobodys_choice() -> None:
+    """Neither had been told when the frame of that stop's cancel and the sale was decided, on a line that was up."""
+    assert live_through(5248).crossings.sales
+
+
+def test_the_same_sale_is_the_engines_fault_where_the_cancel_had_been_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decide(crossings: Crossings, machine: OrderMachine, command: VenueCommand) -> None:
+        kept(crossings, machine, command)
+        crossings.believed = {cid: orders - crossings.taken for cid, orders in crossings.believed.items()}
+
+    kept = Crossings.decide
+    monkeypatch.setattr(Crossings, "decide", decide)
+    with pytest.raises(AssertionError, match="slow sold what another holds"):
+        live_through(5248)
