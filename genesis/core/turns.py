@@ -51,15 +51,14 @@ class Turns(trio.abc.Instrument):
     """Give it to `trio.run`. Other instruments hear of the beginning of each step, and of the end of trio's own."""
 
     def __init__(self) -> None:
-        self.steps = 0
-        """How many were made here."""
         self._runner: Any = None
-        self._queue: Any = None
+        self.queue: Any = ()
+        """Of those who can go on."""
 
     @override
     def before_run(self) -> None:
         self._runner = _context.runner
-        self._queue = self._runner.runq
+        self.queue = self._runner.runq
         if isinstance(self._runner.instruments, _Instruments):
             self._runner.instruments = _Loud(self, self._runner.instruments)
 
@@ -69,17 +68,18 @@ class Turns(trio.abc.Instrument):
 
     def go_on(self, before: trio.lowlevel.Task) -> None:
         """The steps of those who were woken, after the step of `before`, as trio's loop makes them."""
-        queue = self._queue
+        queue = self.queue
         if not queue or queue[0]._next_send is not WOKEN:
             return
         runner = self._runner
-        heard = "before_task_step" in runner.instruments
+        ears = runner.instruments
+        heard = "before_task_step" in ears
         for _ in range(LONGEST):
             task = queue.popleft()
             _context.task = task
             # Asked again: who heard of the step before may be gone, by its own wish or because it raised.
-            if heard and "before_task_step" in runner.instruments:
-                runner.instruments.call("before_task_step", task)
+            if heard and "before_task_step" in ears:
+                ears.call("before_task_step", task)
             send, value = task._next_send_fn, task._next_send
             task._next_send_fn = task._next_send = None
             end: Value[Any] | Error | None = None
@@ -94,7 +94,6 @@ class Turns(trio.abc.Instrument):
                     trace = trace.tb_next if trace is not None else None
                 end = Error(error.with_traceback(trace))
                 del trace
-            self.steps += 1
             if end is not None:
                 # Outside of the handlers, or it would become the context of errors that have nothing to do with it.
                 runner.task_exited(task, end)
@@ -126,12 +125,13 @@ class _Loud(_Instruments):  # type: ignore[misc]
 
     def __init__(self, turns: Turns, others: Any) -> None:
         super().__init__(tuple(others.data["_all"]))
-        self._go_on = turns.go_on
+        self._go_on, self._woken = turns.go_on, turns.queue
 
     @override
     def call(self, hookname: str, *args: Any) -> None:
         if hookname == "after_task_step":
-            self._go_on(*args)
+            if self._woken:
+                self._go_on(*args)
             if len(self.data[hookname]) == 1:
                 return
         super().call(hookname, *args)

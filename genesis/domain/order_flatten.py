@@ -54,6 +54,8 @@ class OrderFlattener(OrderReconciler):
 
     def flattenings(self) -> tuple[FlattenView, ...]:
         """How far the wishes are: those under way, and the newest of those that are done."""
+        if not self.flattens:
+            return ()
         rows = list(self.flattens.values())
         older = [row for row in rows[:-FLATTENS_SHOWN] if row.books]
         return tuple([_view_of(row) for row in older + rows[-FLATTENS_SHOWN:]])

@@ -112,19 +112,29 @@ class Steps(trio.abc.Instrument):
             self.livelock(name)
 
 
-class _Ears(dict[str, Callable[..., None]]):
+class _Ears(dict[str, None]):
     """The `Instruments` of a world's run: `Turns`, as the engine has it, and a `Steps`, if any. Asked in every step."""
 
     def __init__(self, instruments: Sequence[trio.abc.Instrument]) -> None:
-        for each in instruments:
-            if isinstance(each, Turns):
-                self["before_run"], self["after_task_step"] = each.before_run, each.go_on
-            else:
-                assert isinstance(each, Steps), f"a world's instrument must count steps, was {each!r}"
-                self["before_task_step"] = each.before_task_step
+        turns, *steps = instruments
+        assert isinstance(turns, Turns), f"a world's first instrument must be its turns, was {turns!r}"
+        self._turns, self._go_on = turns, turns.go_on
+        self._woken: Sequence[trio.lowlevel.Task] = ()
+        super().__init__(before_run=None, after_task_step=None)
+        for each in steps:
+            assert isinstance(each, Steps), f"a world's instrument must count steps, was {each!r}"
+            self._heard = each.before_task_step
+            self["before_task_step"] = None
 
-    def call(self, hook: str, *words: Any) -> None:
-        self[hook](*words)
+    def call(self, hook: str, task: Any = None) -> None:
+        if hook == "before_task_step":
+            self._heard(task)
+        elif hook == "after_task_step":
+            if self._woken:
+                self._go_on(task)
+        else:
+            self._turns.before_run()
+            self._woken = self._turns.queue
 
 
 def _nobody_runs_before() -> float:
