@@ -135,6 +135,12 @@ def check_books(home: UserDir) -> None:
     assert ours == theirs
 
 
+def has_counted(home: UserDir) -> bool:
+    """Whether the journal knows of an account."""
+    with ReadOnlyStore.open(home.database("sim")) as store:
+        return bool(store.read_cells(ReadCells(table=ACCOUNT_TABLE, key=ACCOUNT_KEY)).cells)
+
+
 def scores_of(home: UserDir) -> list[SignalScore]:
     with ReadOnlyStore.open(home.database("sim")) as store:
         found = store.read_records(ReadRecords(kinds=("SignalScore",), limit=10_000)).records
@@ -253,6 +259,9 @@ def test_another_currency_than_the_journals_is_one_line_and_a_fault_of_the_confi
     """It was the end of a chain of actors that gave up, with its tracebacks, and an error of unknown kind."""
     with running(home) as first:
         page_of(first)
+        # One that is told to go before its first wallet came has counted nothing yet, in no currency.
+        while not has_counted(home):
+            time.sleep(0.01)
         first.terminate()
         first.wait(timeout=120)
     (home.config / "settings.json").write_text(json.dumps({"quote_currency": "EUR"}))
