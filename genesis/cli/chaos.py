@@ -132,7 +132,7 @@ def _many(
 
 def _figures(totals: "Totals") -> dict[str, object]:
     from genesis.domain.protection_watch import percentile
-    from genesis.worlds.sweep import AGAIN
+    from genesis.worlds.sweep import AGAIN, THEIR_CHECKPOINT_US
 
     spans = {
         "naked": totals.naked_s,
@@ -146,6 +146,8 @@ def _figures(totals: "Totals") -> dict[str, object]:
         "seeds": totals.seeds,
         "virtual hours": round(totals.virtual_hours, 2),
         "hours a cpu second": round(totals.hours_a_cpu_second, 3),
+        "microseconds of a bare checkpoint": round(totals.checkpoint_us, 2),
+        f"hours a cpu second where that is {THEIR_CHECKPOINT_US:g}": round(totals.hours_a_second_of_theirs, 3),
         **{f"worlds on {name}": told for name, told in totals.by_timeframe.items()},
         "cpu seconds of the worlds": round(totals.cpu_s, 1),
         # Of this process since it began, and of those that it has waited for: loading everything, and running some

@@ -8,7 +8,7 @@ from genesis.domain.protection_watch import percentile
 from genesis.edge.proof_files import folder_beside, markdown, table, write_sheet
 from genesis.worlds.catalogue import CATALOGUE, unreached
 from genesis.worlds.mutants import MUTANTS
-from genesis.worlds.sweep import Caught, Totals
+from genesis.worlds.sweep import THEIR_CHECKPOINT_US, Caught, Totals
 from protocols.proof import ProofFact, ProofSheet, ProofTable
 
 TITLE: Final = """# What breaks, and what does not
@@ -45,6 +45,10 @@ def write_figures(
         "looks at rules": f"{sum(totals.checks.values()):,}",
         "worlds with a violation": len(totals.failed),
         "virtual hours a CPU second": f"{totals.hours_a_cpu_second:.2f}",
+        "a bare checkpoint of trio meanwhile": f"{totals.checkpoint_us:.1f} µs",
+        f"virtual hours a CPU second where it costs {THEIR_CHECKPOINT_US:g} µs": (
+            f"{totals.hours_a_second_of_theirs:.2f}"
+        ),
         **{f"worlds on candles of {name}": told for name, told in totals.by_timeframe.items()},
     }
     again = f"genesis chaos --seed {first_seed} --seeds {totals.seeds} --hours {hours:g} --faults {faults_an_hour:g}"

@@ -5,6 +5,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Final
 
 import attrs
 import msgspec
+import trio
 
 from genesis.worlds.mutants import MUTANTS, mutated
 from genesis.worlds.timeframes import SHARES
@@ -29,6 +31,10 @@ outcome = run_errand(Errand(**{**terms, "only": frozenset(terms["only"])}))
 print(outcome.digest, outcome.fingerprint, outcome.steps)
 """
 
+CHECKPOINTS: Final = 300
+"""In a row; the middle one of three rows counts. Some 5 ms a world."""
+THEIR_CHECKPOINT_US: Final = 3.5
+"""A bare checkpoint of trio on the machine on which the goal of virtual hours a CPU second was set."""
 AGAIN: Final = "a world was run again in another process"
 LONGEST_KEPT: Final = 10
 
@@ -79,6 +85,8 @@ class Totals:
     replays: dict[int, str] = attrs.field(factory=dict)
     sometimes: Counter[str] = attrs.field(factory=Counter)
     checks: Counter[str] = attrs.field(factory=Counter)
+    checkpoints_us: list[float] = attrs.field(factory=list)
+    """What a bare checkpoint of trio cost before each world: how fast the machine was just then."""
     traded: dict[str, list[float]] = attrs.field(factory=dict)
     """By what worlds traded: how many there were, their virtual hours and CPU seconds."""
 
@@ -100,6 +108,20 @@ class Totals:
     def hours_a_cpu_second(self) -> float:
         return self.virtual_hours / self.cpu_s if self.cpu_s else 0.0
 
+    @property
+    def checkpoint_us(self) -> float:
+        """What a bare checkpoint of trio cost on the whole; 0 when nobody measured."""
+        return sum(self.checkpoints_us) / len(self.checkpoints_us) if self.checkpoints_us else 0.0
+
+    @property
+    def hours_a_second_of_theirs(self) -> float:
+        """Virtual hours a CPU second of a machine whose checkpoint costs `THEIR_CHECKPOINT_US`.
+
+        A second of one machine is not that of another, nor of the same one whose host is busy: the same code was seen
+        three times as slow an hour later, its checkpoints with it.
+        """
+        return self.hours_a_cpu_second * self.checkpoint_us / THEIR_CHECKPOINT_US
+
     def add(self, outcome: Outcome) -> None:
         self.seeds += 1
         self.virtual_hours += outcome.virtual_s / 3600
@@ -119,6 +141,8 @@ class Totals:
         self.longest += [(seconds, outcome.seed) for seconds in outcome.routed_s]
         self.longest = sorted(self.longest, reverse=True)[:LONGEST_KEPT]
         self.recovery_s += outcome.recovery_s
+        if outcome.checkpoint_us:
+            self.checkpoints_us.append(outcome.checkpoint_us)
         if outcome.violations:
             self.failed[outcome.seed] = outcome.violations
             self.replays[outcome.seed] = outcome.replay
@@ -132,6 +156,7 @@ def run_errand(errand: Errand) -> Outcome:
     # What actors log in a world is not for people; its witness has what is.
     logging.disable(logging.CRITICAL)
     try:
+        checkpoint_us = trio.run(_checkpoint_us)
         with mutated(errand.mutant):
             outcome = simulate(
                 errand.seed,
@@ -142,7 +167,7 @@ def run_errand(errand: Errand) -> Outcome:
                 to_first=errand.to_first,
                 timeframe=errand.timeframe,
             )
-        outcome = attrs.evolve(outcome, lines=())
+        outcome = attrs.evolve(outcome, lines=(), checkpoint_us=checkpoint_us)
         began = time.process_time()
         _settle()
         return attrs.evolve(outcome, cpu_s=outcome.cpu_s + time.process_time() - began)
@@ -150,6 +175,16 @@ def run_errand(errand: Errand) -> Outcome:
         logging.disable(logging.NOTSET)
         if collecting:
             gc.enable()
+
+
+async def _checkpoint_us() -> float:
+    took: list[float] = []
+    for _ in range(3):
+        began = time.process_time()
+        for _ in range(CHECKPOINTS):
+            await trio.lowlevel.checkpoint()
+        took.append((time.process_time() - began) / CHECKPOINTS * 1e6)
+    return statistics.median(took)
 
 
 def _settle() -> None:

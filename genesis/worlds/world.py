@@ -124,6 +124,8 @@ class Outcome:
     openings: int = 0
     traded: str = ""
     wish: str = ""
+    checkpoint_us: float = 0.0
+    """What a bare checkpoint of trio cost just before it, in microseconds of CPU; 0 where nobody measured."""
     lines: tuple[Line, ...] = attrs.field(repr=False)
 
     @property

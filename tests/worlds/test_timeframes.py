@@ -120,6 +120,16 @@ def test_figures_tell_what_each_kind_of_world_costs() -> None:
         one = simulate(seed, hours=0.05, faults_an_hour=1, timeframe=timeframe)
         totals.add(attrs.evolve(one, cpu_s=0.5, virtual_s=3600.0))
     assert totals.by_timeframe == {"1m": "1, 2.00 hours a CPU second", "5m": "2, 2.00 hours a CPU second"}
+    assert (totals.checkpoint_us, totals.hours_a_second_of_theirs) == (0.0, 0.0)  # nobody measured
+
+
+def test_figures_tell_how_fast_the_machine_was_just_then() -> None:
+    totals = Totals()
+    one = run_errand(Errand(seed=1, hours=0.05, faults_an_hour=1, timeframe="5m"))
+    assert 0.1 < one.checkpoint_us < 10_000
+    for checkpoint_us in (7.0, 14.0):
+        totals.add(attrs.evolve(one, cpu_s=1.0, virtual_s=3600.0, checkpoint_us=checkpoint_us))
+    assert (totals.hours_a_cpu_second, totals.checkpoint_us, totals.hours_a_second_of_theirs) == (1.0, 10.5, 3.0)
 
 
 def test_a_person_who_finds_no_other_strategy_takes_the_coins_over_himself() -> None:
