@@ -66,6 +66,29 @@ def test_the_lock_gives_the_installer_of_the_lock() -> None:
         bootstrap.locked("nothing-such", LOCK)
 
 
+@pytest.mark.parametrize(
+    ("configured", "prefix", "plain"),
+    [
+        ("'--enable-shared'", "/opt/python", True),
+        ("'--enable-shared' '--enable-optimizations'", "/opt/python", False),
+        ("'--enable-shared'", "/usr", False),
+    ],
+)
+def test_a_python_without_optimizations_is_told_of_a_quicker_one_that_can_make_an_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str, prefix: str, plain: bool
+) -> None:
+    monkeypatch.setattr(bootstrap.sysconfig, "get_config_var", {"CONFIG_ARGS": configured}.get)
+    monkeypatch.setattr(sys, "base_prefix", prefix)
+    other = tmp_path / "python3"
+    monkeypatch.setattr(bootstrap, "SYSTEM", other)
+    assert bootstrap.better_built() == ""  # there is none
+    for fits in (False, True):
+        other.write_text(f"#!/bin/sh\nexit {int(not fits)}\n")
+        other.chmod(0o755)
+        wanted = f"rm -rf .venv && make install PYTHON={other}" if fits and plain else ""
+        assert bootstrap.better_built() == wanted
+
+
 def test_quart_stays_below_the_release_that_breaks_it() -> None:
     """Quart 0.23 takes away what quart-trio 0.12 imports; quart-trio's own bounds let it in."""
     version = importlib.metadata.version("quart")
