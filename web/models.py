@@ -120,10 +120,37 @@ class Wallets(msgspec.Struct, frozen=True, kw_only=True):
     wallets: tuple[WalletView, ...]
 
 
+class StopView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a stop of a position is at the venue: one for each lot that has one.
+
+    `quantity` is the base, unsigned, that it covers. One that trails is `trailing_distance` behind the market, in quote
+    per base, and has no `price`; until `activation_price` is reached it stands still.
+    """
+
+    strategy: str
+    margin: bool
+    quantity: Decimal
+    price: Decimal | None
+    trailing_distance: Decimal | None
+    activation_price: Decimal | None
+
+
+class HeldPosition(PositionView, frozen=True, kw_only=True, tag="PositionView"):
+    """A position with its stops, oldest lot first.
+
+    `stop_fault` is what the protection watchdog says is wrong with them: missing, short, doubled, waits, or empty; then
+    `naked_s` is for how many seconds.
+    """
+
+    stops: tuple[StopView, ...] = ()
+    stop_fault: str = ""
+    naked_s: float = 0.0
+
+
 class Positions(msgspec.Struct, frozen=True, kw_only=True):
     known: bool
     as_of_ms: int
-    positions: tuple[PositionView, ...]
+    positions: tuple[HeldPosition, ...]
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from web.models import (
     Trades,
     Wallets,
 )
+from web.stops import with_stops
 
 T = TypeVar("T")
 
@@ -128,7 +129,12 @@ async def positions(api: Api, call: Call) -> Positions:
     account = api.readers.account()
     if account is None:
         raise ApiError(503, "the account is not known yet", code="not_ready", headers={"Retry-After": "1"})
-    return Positions(known=account.known, as_of_ms=account.as_of_ms, positions=account.positions)
+    books, watch = api.readers.brackets(), api.readers.protection()
+    return Positions(
+        known=account.known,
+        as_of_ms=account.as_of_ms,
+        positions=tuple(with_stops(position, books, watch) for position in account.positions),
+    )
 
 
 async def orders(api: Api, call: Call) -> Orders:

@@ -239,25 +239,10 @@ def _level(row: Mapping[str, Any]) -> str:
     return f"{printing.number(price)}, stop {printing.number(stop)}"
 
 
-def _protection(reading: Reading) -> Any:
-    try:
-        return _get(reading, "/protection")
-    except CommandFailed:
-        # What is held is of use without it.
-        return None
-
-
-def _stop(symbol: str, protection: Mapping[str, Any] | None) -> str:
+def _stop(row: Mapping[str, Any]) -> str:
     """The stops of a position, one for each lot that has one; what is wrong with them, and for how long, before it."""
-    if protection is None:
-        return "unknown"
-    watched = protection["watch"]["positions"] if protection["watch"] is not None else ()
-    fault = "".join(
-        f"{one['fault']} {one['naked_s']:.1f} s " for one in watched if one["symbol"] == symbol and one["fault"]
-    )
-    books = [book for book in protection["brackets"] if book["symbol"] == symbol and float(book["held"])]
-    stopped = [lot for book in books for lot in book["lots"] or (book,) if float(lot["stopped"])]
-    return (fault + ", ".join(_level({**lot, "price": None}) for lot in stopped)).strip() or "none"
+    fault = f"{row['stop_fault']} {row['naked_s']:.1f} s " if row["stop_fault"] else ""
+    return (fault + ", ".join(_level({**stop, "stop_price": None}) for stop in row["stops"])).strip() or "none"
 
 
 def positions(reading: Reading | None = None) -> None:
@@ -267,7 +252,6 @@ def positions(reading: Reading | None = None) -> None:
     if reading.json:
         printing.print_json(answer)
         return
-    protection = _protection(reading)
     amounts = ("quantity", "average_price", "mark_price")
     money = ("notional", "unrealized_pnl", "realized_pnl", "fees")
     columns = [column.replace("_", " ") for column in (*amounts, *money)]
@@ -278,7 +262,7 @@ def positions(reading: Reading | None = None) -> None:
             (
                 each["symbol"],
                 printing.number(each[amounts[0]]),
-                _stop(each["symbol"], protection) if float(each["quantity"]) else "",
+                _stop(each) if float(each["quantity"]) or each["stops"] else "",
                 *(printing.number(each[column]) for column in amounts[1:]),
                 *(printing.money(each[column]) for column in money),
             )

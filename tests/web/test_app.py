@@ -1,14 +1,17 @@
 """The API: readings answered, commands made and handed on, mistakes of the caller refused with a reason."""
 
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from protocols.risk import (
     RiskStatus,
 )
-from tests.web.fakes import BASE, Web, a_risk, a_web, some_readers
+from protocols.trading import Protection, ProtectionStatus
+from tests.web.fakes import BASE, BTC, Web, a_lot, a_risk, a_web, some_readers
 from web.feed import thin
 from web.models import EquityPoint
 from web.tokens import Scope
@@ -37,6 +40,30 @@ async def test_readings_are_answered() -> None:
     assert (await got(web, "/signals"))["signals"][0]["recommendation"] == "buy"
     assert (await got(web, "/risk/unified/status"))["risk"]["state"] == "ACTIVE"
     assert (await got(web, "/notifications"))["notices"][0]["code"] == "start"
+
+
+async def test_a_position_tells_where_its_stops_are_and_what_is_wrong_with_them() -> None:
+    plain = (await got(a_web(), "/positions"))["positions"][0]
+    assert (plain["type"], plain["stops"], plain["stop_fault"], plain["naked_s"]) == ("PositionView", [], "", 0.0)
+    bitcoin, ether = a_lot("tBTCUSD", "mine"), a_lot("tETHUSD", "yours")
+    trails = msgspec.structs.replace(bitcoin.lots[0], stop_price=None, trailing_distance=Decimal(50))
+    on_margin = msgspec.structs.replace(bitcoin, margin=True, lots=(trails,))
+    faults = tuple(
+        Protection(symbol=BTC, margin=margin, held=Decimal(1), stopped=Decimal(0), fault=fault, naked_s=naked_s)
+        for margin, fault, naked_s in ((False, "short", 1.0), (True, "missing", 3.5))
+    )
+    web = a_web(
+        readers=some_readers(
+            brackets=lambda: (ether, bitcoin, on_margin), protection=lambda: ProtectionStatus(positions=faults)
+        )
+    )
+    told = (await got(web, "/positions"))["positions"][0]
+    assert [(stop["strategy"], stop["margin"], stop["quantity"], stop["price"]) for stop in told["stops"]] == [
+        ("mine", False, "1", "90"),
+        ("mine", True, "1", None),
+    ]
+    assert told["stops"][1]["trailing_distance"] == "50"
+    assert (told["stop_fault"], told["naked_s"]) == ("missing", 3.5)
 
 
 async def test_lists_are_newest_first_filtered_and_paged() -> None:

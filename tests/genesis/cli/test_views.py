@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from genesis.cli.views import _level, _stop
-from protocols.trading import LotView, Protection, ProtectionView
+from protocols.risk import PositionView
+from protocols.trading import LotView, Protection, ProtectionStatus, ProtectionView
 from protocols.units import Symbol
+from web.stops import with_stops
 
 BTC = Symbol("tBTCUSD")
 
@@ -28,7 +30,7 @@ def a_lot(name: str, *, stop: str | None = None, trails: str | None = None, stop
 
 
 def told(*lots: LotView, fault: str = "", naked_s: float = 0.0) -> Any:
-    """The answer of /api/v2/protection about one position."""
+    """One position as /api/v2/positions answers it."""
     held, stopped = Decimal(len(lots)), sum((lot.stopped for lot in lots), Decimal(0))
     book = ProtectionView(
         symbol=BTC,
@@ -44,8 +46,23 @@ def told(*lots: LotView, fault: str = "", naked_s: float = 0.0) -> Any:
         lots=lots,
     )
     seen = Protection(symbol=BTC, margin=False, held=held, stopped=stopped, fault=fault, naked_s=naked_s)
-    builtins = msgspec.to_builtins({"watch": {"positions": (seen,)}, "brackets": (book,)})
-    return msgspec.json.decode(msgspec.json.encode(builtins))
+    return msgspec.json.decode(
+        msgspec.json.encode(with_stops(a_position(held), (book,), ProtectionStatus(positions=(seen,))))
+    )
+
+
+def a_position(quantity: Decimal) -> PositionView:
+    one = Decimal(1)
+    return PositionView(
+        symbol=BTC,
+        quantity=quantity,
+        average_price=one,
+        mark_price=one,
+        notional=one,
+        unrealized_pnl=one,
+        realized_pnl=one,
+        fees=one,
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,8 +87,7 @@ def test_an_order_is_shown_with_where_it_rests(row: dict[str, Any], shown: str) 
         (told(a_lot("a", stop="7768.3"), a_lot("b", stopped="0"), fault="short", naked_s=3.14), "short 3.1 s 7768.3"),
         (told(a_lot("a", stopped="0"), fault="missing", naked_s=61.0), "missing 61.0 s"),
         (told(a_lot("a", stopped="0")), "none"),
-        (None, "unknown"),
     ],
 )
 def test_a_position_is_shown_with_the_stops_that_cover_it(answer: Any, shown: str) -> None:
-    assert _stop("tBTCUSD", answer) == shown
+    assert _stop(answer) == shown
