@@ -24,6 +24,7 @@ from genesis.domain.profit_report import (
     profit_in,
     trades_in,
 )
+from genesis.domain.risk_codes import sentence
 from protocols.account import ClosedGroup
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, OrderView
 from protocols.risk import (
@@ -40,10 +41,15 @@ from protocols.units import ZERO, Symbol, plain
 from web.bodies import OrderBody
 from web.controls import Busy, ControlError, Controls
 from web.errors import ApiError
+from web.flattening import left_within
 from web.intents import intent_of
+from web.models import StopView
 from web.readers import Readers
+from web.stops import stops_of
 
 CONFIRM_WITHIN_S: Final = 60.0
+LOOK_FOR_S: Final = 4.0
+"""How long a close is looked after before it is answered. No other command of the chat is heard meanwhile."""
 LINES: Final = 15
 ACTOR: Final = "telegram"
 
@@ -101,16 +107,15 @@ class ChatDesk:
         lines = [f"{engine.mode}, {state}"]
         if account is not None:
             lines.append(f"equity {_money(account.equity)} {account.quote_currency}")
-            stops = {view.symbol: view for view in self.readers.brackets()}
+            books = self.readers.brackets()
             for held in account.positions:
                 if not held.quantity or wanted not in (None, held.symbol.upper()):
                     continue
-                stop = stops.get(held.symbol)
-                price = None if stop is None else stop.stop_price
+                stops = ", ".join(map(_where, stops_of(held.symbol, books)))
                 lines.append(
                     f"{held.symbol}: {plain(held.quantity)} at {_price(held.average_price)}, now "
                     f"{plain(held.mark_price)}, {_signed(held.unrealized_pnl)}, "
-                    f"{'stop ' + plain(price) if price is not None else 'NO STOP'}"
+                    f"{'stop ' + stops if stops else 'NO STOP'}"
                 )
             if len(lines) == 2:
                 lines.append("no position is held")
@@ -319,8 +324,11 @@ class ChatDesk:
         async def act() -> str:
             control = self.controls.flatten
             assert control is not None, "every engine has it"
-            await control(Flatten(symbol=symbol, reason="/forceexit", correlation_id=self._id()))
-            return f"closing {symbol or 'everything'}"
+            name = self._id()
+            await control(Flatten(symbol=symbol, reason="/forceexit", correlation_id=name))
+            left, _ = await left_within(self.readers, self.clock, name, symbol, LOOK_FOR_S)
+            told = left.text if left.is_nothing else f"closing; after {LOOK_FOR_S:.0f} s {left.text}: see /status"
+            return f"{symbol or 'everything'}: {told}"
 
         return self._ask(f"{symbol or 'EVERYTHING'} will be closed at market, its orders canceled", act)
 
@@ -372,7 +380,7 @@ class ChatDesk:
             if verdict is None:
                 return f"{name} is under way; /orders shows it"
             if not verdict.approved:
-                return f"refused: {', '.join(str(rule.code) for rule in verdict.denials)}"
+                return f"refused: {'; '.join(f'{rule.code}: {sentence(rule)}' for rule in verdict.denials)}"
             return f"{name} is sent; its stop follows its first fill"
 
         at = f"at {plain(intent.price)} or better" if intent.price is not None else "at market"
@@ -530,6 +538,12 @@ def _row(order: OrderView) -> str:
     what = f"{order.side.value} {plain(order.leaves_quantity)} {order.symbol} {order.order_type.value.lower()}"
     at = f" {plain(price)}" if price is not None else ""
     return f"{order.intent_id or order.venue_id}: {what}{at} {order.state.value}{' (foreign)' if order.foreign else ''}"
+
+
+def _where(stop: StopView) -> str:
+    if stop.price is not None:
+        return plain(stop.price)
+    return "at the venue" if stop.trailing_distance is None else f"trails {plain(stop.trailing_distance)}"
 
 
 def _count(words: list[str]) -> int:

@@ -43,6 +43,7 @@ from protocols.risk import (
     WalletView,
 )
 from protocols.signals import Recommendation, SignalScore
+from protocols.trading import FlattenView
 from protocols.units import Side, Symbol
 from web.app import create_app
 from web.controls import Controls
@@ -98,6 +99,7 @@ class Demo:
     held_down: trio.Event | None = None
     """A web that was stopped comes back when this is set; without it after two seconds."""
     number: int = 0
+    flattens: tuple[FlattenView, ...] = ()
 
     @property
     def now_ms(self) -> int:
@@ -562,6 +564,10 @@ class Demo:
         self.cancel(wish)
 
     async def on_flatten(self, wish: Flatten) -> None:
+        done = FlattenView(
+            flatten_id=wish.correlation_id, symbol=wish.symbol, left=(), given_up=(), last_cid=self.number
+        )
+        self.flattens = (*self.flattens, done)
         for symbol, quantity in self.held.items():
             if quantity and wish.symbol in (None, symbol):
                 self.judge("manual", symbol, Side.SELL, quantity, Purpose.FLATTEN, wish.correlation_id + symbol)
@@ -594,6 +600,7 @@ class Demo:
             freshness=self.freshness,
             equity=recent.equity,
             notices=recent.notices,
+            flattens=lambda: self.flattens,
         )
 
     def controls(self) -> Controls:

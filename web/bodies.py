@@ -196,6 +196,12 @@ class FlattenBody(Strict, frozen=True, kw_only=True):
     reason: ShortText = "asked over the API"
 
 
+class FlattenedQuery(Strict, frozen=True, kw_only=True):
+    """For `wait_s` the answer waits until it is done, or given up."""
+
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+
+
 class AdoptBody(Strict, frozen=True, kw_only=True):
     """Give what `owner` holds to `heir`, a strategy that runs or `manual`; of one symbol, or of all without it."""
 

@@ -3,14 +3,10 @@
 Tightening takes a token of trade scope, loosening one of admin: which is which is the domain's to say.
 """
 
-import math
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
-import attrs
 import msgspec
-import trio
 
 from genesis.domain.config_keys import KEYS
 from genesis.domain.decision_search import DecisionSearch, search
@@ -20,7 +16,6 @@ from genesis.domain.risk_status import windows_view
 from genesis.domain.whose_coins import taken_from_others
 from genesis.domain.windows import days_of_texts, texts_of_days
 from protocols.config import SetSettings
-from protocols.orders import TERMINAL_STATES, OrderView, Purpose
 from protocols.risk import (
     AddLock,
     BreakerState,
@@ -31,13 +26,13 @@ from protocols.risk import (
     RiskStatus,
     SetPaused,
 )
-from protocols.units import ZERO
 from web.api import Api, Call
-from web.bodies import BracketBody, FlattenBody
+from web.bodies import BracketBody, FlattenBody, FlattenedQuery
 from web.commands import flatten as close_all
 from web.commands import tell_risk
 from web.config_commands import tell_config
 from web.errors import ApiError
+from web.flattening import Left, ended_within, left_of, left_within, wish_of
 from web.intents import check_market, intent_of
 from web.models import Accepted
 from web.risk_bodies import (
@@ -66,9 +61,6 @@ from web.risk_models import (
     Windows,
 )
 from web.tokens import Scope
-
-LOOK_AGAIN_S: Final = 0.05
-_OPENS: Final = frozenset({Purpose.ENTRY, Purpose.MANUAL})
 
 
 def _plain(value: Any) -> Any:
@@ -181,7 +173,7 @@ async def set_windows(api: Api, call: Call) -> LimitsChanged:
     if body.paused is not None and body.paused != _status(api).paused:
         correlation_id = answer.correlation_id
         pause = SetPaused(paused=body.paused, reason=body.reason, actor=call.subject, correlation_id=correlation_id)
-        told = await tell_risk(api, pause, f"entries are {'paused' if body.paused else 'allowed again'}")
+        told = await tell_risk(api, pause, "entries are paused" if body.paused else "entries are allowed again")
         answer = msgspec.structs.replace(answer, message=f"{answer.message}; {told.message}")
     return answer
 
@@ -327,66 +319,32 @@ async def flatten(api: Api, call: Call) -> Flattening:
     """Cancel and close, then look for `wait_s` whether it came true."""
     body: FlattenBody = call.body
     begun = await close_all(api, call)
-    started = api.clock.now()
-    while True:
-        left = _left(api, begun.correlation_id, body.symbol)
-        waited_s = api.clock.now() - started
-        if left.is_nothing or waited_s >= body.wait_s:
-            break
-        await trio.sleep(LOOK_AGAIN_S)
+    left, waited_s = await left_within(api.readers, api.clock, begun.correlation_id, body.symbol, body.wait_s)
+    return _told(begun.correlation_id, begun.message, left, waited_s)
+
+
+async def flattened(api: Api, call: Call) -> Flattening:
+    """How far a wish to flatten, or to close a position, is."""
+    query: FlattenedQuery = call.query
+    name = call.path["flatten_id"]
+    waited_s = await ended_within(api.readers, api.clock, name, query.wait_s)
+    wish = wish_of(api.readers, name)
+    if wish is None:
+        told = f"no wish to flatten is known by {name[:80]}: it was not heard yet, or is older than the newest"
+        raise ApiError(404, told, code="unknown_flatten")
+    return _told(name, f"closing {wish.symbol or 'everything'}", left_of(api.readers, name, wish.symbol), waited_s)
+
+
+def _told(name: str, message: str, left: Left, waited_s: float) -> Flattening:
     return Flattening(
         accepted=True,
-        correlation_id=begun.correlation_id,
-        message=begun.message,
+        correlation_id=name,
+        message=message,
         verified=left.is_nothing,
         open_orders=left.open_orders,
         held={symbol: str(quantity) for symbol, quantity in left.held.items()},
         opened_since={symbol: str(quantity) for symbol, quantity in left.opened_since.items()},
+        under_way=not left.is_done,
+        given_up=left.given_up,
         waited_s=round(waited_s, 3),
     )
-
-
-@attrs.frozen
-class _Left:
-    """What is left of what was to be closed; amounts are signed base."""
-
-    is_done: bool
-    open_orders: int
-    held: dict[str, Decimal]
-    opened_since: dict[str, Decimal]
-
-    @property
-    def is_nothing(self) -> bool:
-        return self.is_done and not (self.open_orders or self.held)
-
-
-def _left(api: Api, flatten_id: str, symbol: str | None) -> _Left:
-    """Whether the account is flat is not the question: strategies trade on, and buy again when they see fit. As long as
-    the wish is under way they cannot, so until it is done all that there is is left of it. Nor is it done while nobody
-    has heard it: what the order actor has not come to yet may open something."""
-    wish = next((each for each in api.readers.flattens() if each.flatten_id == flatten_id), None)
-    ours = [order for order in api.readers.orders() if not order.foreign and symbol in (None, order.symbol)]
-    newest = math.inf if wish is None or wish.left else wish.last_cid
-    since = {order.symbol for order in ours if order.cid > newest and order.purpose in _OPENS and _did_come(order)}
-    if wish is not None:
-        since -= {*wish.given_up}
-    account = api.readers.account()
-    positions = account.positions if account is not None else ()
-    least = Decimal("0.00000001")
-    held = {
-        str(each.symbol): each.quantity
-        for each in positions
-        if abs(each.quantity) >= least and symbol in (None, each.symbol)
-    }
-    is_open = [order for order in ours if order.state not in TERMINAL_STATES]
-    return _Left(
-        is_done=wish is not None and not wish.left,
-        open_orders=sum(order.cid <= newest or order.symbol not in since for order in is_open),
-        held={name: quantity for name, quantity in held.items() if name not in since},
-        opened_since={name: held.get(name, ZERO) for name in sorted(since)},
-    )
-
-
-def _did_come(order: OrderView) -> bool:
-    """Whether it has brought something, or may yet."""
-    return order.filled_quantity > 0 or order.state not in TERMINAL_STATES

@@ -111,7 +111,8 @@ class Flattening(msgspec.Struct, frozen=True, kw_only=True):
 
     Amounts smaller than the venue takes count as nothing. `waited_s` is how long was looked for it. `opened_since` is
     what is held, or ordered, of symbols in which something was opened after all was closed: trading goes on. Nothing of
-    that counts as left.
+    that counts as left. While it is `under_way` the engine works on it, and opens nothing there. What is `given_up`
+    nobody closes any more: three sales of it were in vain.
     """
 
     accepted: bool
@@ -121,4 +122,6 @@ class Flattening(msgspec.Struct, frozen=True, kw_only=True):
     open_orders: int
     held: dict[str, str]
     opened_since: dict[str, str]
+    under_way: bool
+    given_up: tuple[str, ...]
     waited_s: float

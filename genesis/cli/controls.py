@@ -98,6 +98,11 @@ def flatten(
     if not answer["verified"]:
         held = ", ".join(f"{printing.number(amount)} {name}" for name, amount in answer["held"].items()) or "nothing"
         left = f"after {wait} s {answer['open_orders']} orders are open and {held} is held"
+        if (names := ", ".join(answer["given_up"])) and not answer["under_way"]:
+            raise CommandFailed(
+                f"{left}; {names} was given up after three tries: `genesis orders` tells why, and nobody closes it now",
+                ExitCode.TIME_OUT,
+            )
         raise CommandFailed(f"{left}; it goes on: look at `genesis positions`", ExitCode.TIME_OUT)
     if reading.json:
         return

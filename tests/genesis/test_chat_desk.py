@@ -4,13 +4,21 @@ import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
+import pytest
 import trio
 
 from genesis.chat_desk import ChatDesk
-from protocols.risk import TradingState
+from protocols.orders import Flatten
+from protocols.risk import AccountState, TradingState
+from protocols.trading import FlattenView
+from protocols.units import Symbol
 from tests.house import House, check_books, house, lively_layer, piece_of
+from tests.web.fakes import BTC, a_lot, an_account, some_readers
+from web.controls import Controls
 
 
 @asynccontextmanager
@@ -99,7 +107,7 @@ async def test_an_entry_by_hand_is_sent_once_it_is_confirmed_and_risk_has_its_sa
         assert [(one.symbol, one.side.value, one.purpose.value) for one in mine] == [("tBTCUSD", "buy", "manual")]
         await desk.answer("/stop")
         refused = await desk.answer(f"/confirm {code_of(await desk.answer('/forcelong tBTCUSD 0.01 100'))}")
-        assert refused == "refused: halted"
+        assert refused == "refused: halted: trading is HALTED: /stop"
         short = await desk.answer("/forceshort tBTCUSD 0.01 90000")
         assert short.startswith("sell 0.01 tBTCUSD at 90000 or better on margin")
 
@@ -159,15 +167,40 @@ async def test_stop_halts_at_once_and_start_asks_first(tmp_path: Path) -> None:
         assert "must be one" in await desk.answer(f"/confirm {code_of(asked)}")
 
 
+class Stepping:
+    """A clock that goes on by so much with each look, whatever the machine takes."""
+
+    def __init__(self, step_s: float) -> None:
+        self.step_s = step_s
+        self.looks = 0
+
+    def now(self) -> float:
+        self.looks += 1
+        return self.looks * self.step_s
+
+    def now_ns(self) -> int:
+        return 0
+
+    def wall_ms(self) -> int:
+        return 0
+
+
 async def test_forceexit_closes_only_when_it_is_confirmed(tmp_path: Path) -> None:
-    async with a_day(tmp_path) as (here, desk):
+    async with a_day(tmp_path) as (here, _):
+        engine = here.engine
+        desk = ChatDesk(
+            readers=engine.readers, controls=engine.controls, clock=Stepping(5.0), chance=random.Random("chat")
+        )
         asked = await desk.answer("/forceexit all")
         assert "EVERYTHING will be closed" in asked
         await here.all_orders_known()
         account = here.engine.cells.account.value
         assert account is not None
         assert any(one.quantity for one in account.state.positions)
-        await desk.answer(f"/confirm {code_of(asked)}")
+        told = await desk.answer(f"/confirm {code_of(asked)}")
+        # The recording is over: nobody buys what is sold, and the chat does not wait for it for ever.
+        assert told.startswith("everything: closing; after 4 s open orders: "), told
+        assert told.endswith("it goes on: see /status"), told
         flattened = [order for order in here.engine.readers.orders() if order.purpose.value == "flatten"]
         with trio.fail_after(60):
             while not flattened:
@@ -175,6 +208,62 @@ async def test_forceexit_closes_only_when_it_is_confirmed(tmp_path: Path) -> Non
                 flattened = [order for order in here.engine.readers.orders() if order.purpose.value == "flatten"]
         await here.all_orders_known()
         check_books(here)
+
+
+@pytest.mark.parametrize(
+    ("given_up", "held", "told"),
+    [
+        ((), "0", "tBTCUSD: done: no order is open and nothing is held"),
+        (
+            (BTC,),
+            "0.5",
+            "tBTCUSD: closing; after 4 s open orders: 0, held: 0.5 tBTCUSD; given up after three tries: tBTCUSD: "
+            "see /status",
+        ),
+    ],
+)
+async def test_forceexit_answers_what_came_of_it(given_up: tuple[Symbol, ...], held: str, told: str) -> None:
+    """ "Closing" is no answer to whoever sits in a train and sold because the market fell."""
+    asked: list[Flatten] = []
+
+    async def flatten(wish: Flatten) -> None:
+        asked.append(wish)
+
+    def flattens() -> tuple[FlattenView, ...]:
+        return tuple(
+            FlattenView(flatten_id=one.correlation_id, symbol=one.symbol, left=(), given_up=given_up, last_cid=9)
+            for one in asked
+        )
+
+    def account() -> AccountState:
+        amount = Decimal("0.5") if not asked else Decimal(held)
+        state = an_account()
+        return msgspec.structs.replace(state, positions=(msgspec.structs.replace(state.positions[0], quantity=amount),))
+
+    desk = ChatDesk(
+        readers=some_readers(account=account, flattens=flattens, orders=lambda: ()),
+        controls=Controls(flatten=flatten),
+        clock=Stepping(2.0),
+        chance=random.Random("chat"),
+    )
+    code = code_of(await desk.answer("/forceexit tBTCUSD"))
+    assert asked == []
+    assert await desk.answer(f"/confirm {code}") == told
+    assert [one.symbol for one in asked] == [BTC]
+
+
+async def test_a_position_with_a_stop_that_trails_is_not_told_as_without_one() -> None:
+    book = a_lot("tBTCUSD", "mine")
+    trails = msgspec.structs.replace(book.lots[0], lot="new", stop_price=None, trailing_distance=Decimal("50.0"))
+    books = (msgspec.structs.replace(book, stop_price=None, lots=(*book.lots, trails)),)
+    for known, told in ((books, "stop 90, trails 50"), ((), "NO STOP")):
+        desk = ChatDesk(
+            readers=some_readers(brackets=lambda known=known: known),
+            controls=Controls(),
+            clock=Stepping(1.0),
+            chance=random.Random("chat"),
+        )
+        assert told in await desk.answer("/status")
 
 
 async def test_a_code_is_good_for_a_minute(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ async def test_a_trader_reads_the_page_and_uses_its_controls() -> None:
             sell.click()
             expect_toast(page, "good")
             expect(page.get_by_text("No open positions")).to_be_visible()
+            expect(page.locator(".banner.closing.good")).to_contain_text("Closed: everything")
 
             page.reload()
             expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
@@ -389,6 +390,61 @@ async def test_what_a_strategy_left_behind_is_given_to_a_person() -> None:
     async with on_stage(demo=demo) as stage:
         await in_thread(scenario, stage)
     assert (demo.adopted.owner, demo.adopted.heir, demo.adopted.symbol) == ("gone", "manual", "tBTCUSD")
+
+
+async def test_what_came_of_a_close_is_told_until_it_is_over() -> None:
+    """The button said "closing", and never whether all was closed, what was left, or that nobody closes it any more."""
+    base = {
+        "accepted": True, "message": "closing", "verified": False, "open_orders": 0, "held": {}, "opened_since": {},
+        "under_way": True, "given_up": [], "waited_s": 0.1,
+    }  # fmt: skip
+    says: dict[str, object] | None = {}
+
+    def answer(route: "sync_api.Route") -> None:
+        name = route.request.url.rpartition("/")[2].partition("?")[0]
+        if says is None:
+            route.fulfill(status=404, json={"error": {"code": "unknown_flatten", "message": f"no wish {name}"}})
+        else:
+            route.fulfill(json=base | {"correlation_id": name} | says)
+
+    def scenario(stage: Stage) -> None:
+        nonlocal says
+        with a_page(stage) as (page, seen):
+            page.route("**/api/v2/risk/unified/flatten/*", answer)
+            page.goto(stage.link())
+            banners = page.locator(".banner.closing")
+
+            def close() -> None:
+                page.locator(".controls").get_by_role("button", name="Flatten").click()
+                page.get_by_label("Write flatten to confirm").fill("flatten")
+                page.locator("dialog").get_by_role("button", name="Flatten").click()
+
+            close()
+            expect(banners).to_contain_text("Open orders: 0 · Held: nothing")
+            says = {"open_orders": 2, "held": {"tBTCUSD": "0.5"}}
+            expect(banners).to_contain_text("Open orders: 2 · Held: 0.5 BTC/USD")
+            over: dict[str, object] = {"verified": True, "under_way": False}
+            says = over
+            expect(banners).to_contain_text("Closed: everything")
+            banners.get_by_role("button", name="Hide").click()
+            expect(banners).to_have_count(0)
+
+            says = {**over, "opened_since": {"tBTCUSD": "0.5", "tETHUSD": "0"}}
+            close()
+            expect(banners).to_contain_text("has opened since then: 0.5 BTC/USD, an order in ETH/USD")
+
+            says = {"under_way": False, "given_up": ["tBTCUSD"], "held": {"tBTCUSD": "0.5"}}
+            close()
+            expect(banners).to_contain_text("Not closed, given up after three tries: BTC/USD")
+            expect(banners).to_have_count(1)
+
+            says = None
+            close()
+            expect(banners).to_contain_text("Nobody can tell what came of closing everything")
+            seen.complained("404")
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
 
 
 async def test_a_line_of_the_account_that_is_away_is_told_beside_what_the_page_shows_of_it() -> None:

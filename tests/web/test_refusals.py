@@ -54,6 +54,32 @@ def sentences_of(path: Path) -> Iterator[str]:
             yield from texts[-1:]
 
 
+def answers_of(path: Path) -> Iterator[str]:
+    """What a route answers with when it did something: every `message`, and what is handed to who makes one."""
+    for call in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(call, ast.Call):
+            continue
+        name = ast.unparse(call.func)
+        given = [each.value for each in call.keywords if each.arg == "message"] if name == "Accepted" else []
+        last = call.args[-1:] if name in ("_accepted", "tell_risk", "_set_state", "notices.append") else []
+        for each in (*given, *last):
+            both = (each.body, each.orelse) if isinstance(each, ast.IfExp) else (each,)
+            yield from (text for one in both if (text := filled(one)) is not None)
+
+
+SAID_YES = [
+    *(ROOT / "web" / f"{name}.py" for name in ("commands", "risk_commands", "trading", "book_routes", "inside_routes")),
+    ROOT / "genesis" / "domain" / "order_check.py",
+]
+
+
+def test_each_answer_that_a_button_shows_is_in_swedish() -> None:
+    told = [text for path in SAID_YES for text in answers_of(path)]
+    assert len(told) > 14
+    assert {"closing 7", "entries are paused", "template 7 is gone"} <= {*told}
+    assert [text for text in told if not known(text)] == []
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_each_refusal_that_the_page_can_show_is_in_swedish(path: Path) -> None:
     if path.name in NOT_SHOWN:

@@ -325,6 +325,38 @@ async def test_a_flatten_that_waits_for_an_order_on_its_way_is_not_done() -> Non
     assert (await flattened(*some_flattening(ETH, **left)))[0] is False
 
 
+async def test_a_wish_to_flatten_is_asked_after_by_the_id_of_its_answer() -> None:
+    entry = msgspec.structs.replace(an_order(5, state=OrderState.FILLED), filled_quantity=Decimal("0.5"))
+    web, body = some_flattening(None, entry)
+    async with web.client() as client:
+        name = (await client.post(f"{UNIFIED}/flatten", json=body)).json()["correlation_id"]
+        told = (await client.get(f"{UNIFIED}/flatten/{name}?wait_s=5")).json()
+        assert (told["correlation_id"], told["verified"], told["under_way"]) == (name, True, False)
+        assert (told["held"], told["opened_since"], told["given_up"]) == ({}, {"tBTCUSD": "0.5"}, [])
+        unknown = await client.get(f"{UNIFIED}/flatten/api:{'x' * 300}")
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_flatten")
+        assert len(unknown.json()["error"]["message"]) < 250
+        for wait in ("-1", "10.5", "nan", "soon"):
+            assert (await client.get(f"{UNIFIED}/flatten/{name}?wait_s={wait}")).status_code == 422, wait
+    async with web.client(None) as client:
+        assert (await client.get(f"{UNIFIED}/flatten/{name}")).status_code == 401
+
+
+async def test_what_a_flatten_gave_up_is_told_and_waited_for_no_longer() -> None:
+    """The fourth sale would fail as the three before it: nobody closes it, so "it goes on" would be a lie."""
+    web, body = some_flattening(None, given_up=(BTC,))
+    async with web.client() as client:
+        begun = (await client.post(f"{UNIFIED}/flatten", json=body)).json()
+        told = (await client.get(f"{UNIFIED}/flatten/{begun['correlation_id']}?wait_s=10")).json()
+    for answer in (begun, told):
+        assert (answer["verified"], answer["under_way"], answer["given_up"]) == (False, False, ["tBTCUSD"])
+        assert answer["held"] == {"tBTCUSD": "0.5"}
+    assert told["waited_s"] < 1
+    working, body = some_flattening(None, left=(ETH,), given_up=(BTC,))
+    async with working.client() as client:
+        assert (await client.post(f"{UNIFIED}/flatten", json=body)).json()["under_way"] is True
+
+
 @pytest.mark.parametrize(("method", "old", "new"), SUCCESSORS)
 async def test_old_paths_answer_as_the_new_ones_and_say_so(method: str, old: str, new: str) -> None:
     routes = {(route.method, route.path): route for route in ROUTES}

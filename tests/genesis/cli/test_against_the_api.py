@@ -166,6 +166,7 @@ class Engine:
     lines: tuple[ConnectionView, ...] = ()
     flattened: int | None = None
     """The newest order's number when the flatten came that is done; None: nobody heard of one."""
+    given_up: tuple[Symbol, ...] = ()
 
     async def hear(self, command: RiskCommand) -> bool:
         self.told.append(command)
@@ -178,7 +179,7 @@ class Engine:
         if self.flattened is None:
             return ()
         asked = [each for each in self.told if isinstance(each, Flatten)]
-        done = FlattenView(flatten_id="", symbol=None, left=(), given_up=(), last_cid=self.flattened)
+        done = FlattenView(flatten_id="", symbol=None, left=(), given_up=self.given_up, last_cid=self.flattened)
         return tuple(msgspec.structs.replace(done, flatten_id=each.correlation_id) for each in asked)
 
     def readers(self) -> Readers:
@@ -350,6 +351,11 @@ async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture
     assert "done: no order is open and nothing is held" in capsys.readouterr().out
     assert await engine.command("flatten", "--yes", "--json") == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["opened_since"] == {}
+    # Three sales were refused: nobody closes it any more.
+    engine.given_up, engine.orders = (BTC,), (ORDER,)
+    assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.TIME_OUT
+    assert "tBTCUSD was given up after three tries" in capsys.readouterr().err
+    engine.given_up, engine.orders = (), ()
     # A strategy has bought again by the time of the answer.
     engine.orders, engine.flattened = (msgspec.structs.replace(ORDER, purpose=Purpose.ENTRY, cid=8),), 7
     assert await engine.command("flatten", "--yes") == ExitCode.OK
@@ -359,7 +365,7 @@ async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture
         in told
     )
     assert await engine.command("flatten", "--yes", "--wait", "60") == ExitCode.CONFIGURATION
-    assert len(engine.told) == 4
+    assert len(engine.told) == 5
 
 
 async def test_a_link_opens_the_page_once(engine: Engine, capsys: Capture) -> None:

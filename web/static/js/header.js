@@ -1,6 +1,7 @@
 // The line on top: what runs, what time it is there, whether we trade, and whether what you see is true.
 
 import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact-htm.js";
+import { closing } from "./closing.js";
 import { clock, date, duration, money, signed, tone } from "./format.js";
 import { Command } from "./parts.js";
 import { call, session, signOut } from "./session.js";
@@ -126,7 +127,7 @@ export function Controls() {
       text=${tr("Every order is cancelled and everything held is sold at market.")}
       word="flatten"
       why
-      run=${post("risk/unified/flatten", { confirm: "flatten" })}
+      run=${(reason) => post("risk/unified/flatten", { confirm: "flatten" })(reason).then(closing())}
     />
   </div>`;
 }

@@ -4,6 +4,7 @@ import { html, render, useEffect, useLayoutEffect, useRef, useState } from "../v
 import { AccountBanner } from "./accountline.js";
 import { opened } from "./begin.js";
 import { pickNext } from "./chart.js";
+import { ClosingBanners } from "./closing.js";
 import { duration } from "./format.js";
 import { DevBanner, Header, LinkBanner } from "./header.js";
 import { Navigation } from "./nav.js";
@@ -111,7 +112,7 @@ function Page() {
   return html`
     <a class="skip" href="#main" onClick=${skip}>${tr("Skip to the page")}</a>
     <${Header} onHelp=${() => setHelp(true)} />
-    <${DevBanner} /><${LinkBanner} /><${AccountBanner} />
+    <${DevBanner} /><${LinkBanner} /><${AccountBanner} /><${ClosingBanners} />
     <div class="house">
       <${Navigation} here=${page && page.path} />
       <main ref=${main} id="main" tabindex="-1" class="page page-${page ? page.path : "none"}">

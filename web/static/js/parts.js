@@ -209,7 +209,7 @@ export function Toasts() {
 export async function act(what, about = "") {
   try {
     const answer = await what();
-    toast("good", [`${t("Sent")}: ${answer.message || about || "ok"}`, ...(answer.notices || [])].join(" · "));
+    toast("good", [`${t("Sent")}: ${ApiProblem.speak(answer.message) || about || "ok"}`, ...(answer.notices || []).map(ApiProblem.speak)].join(" · "));
     return true;
   } catch (problem) {
     if (!(problem instanceof ApiProblem)) throw problem;

@@ -1,5 +1,5 @@
-// What the API says when it says no, in Swedish: forms, tickets and toasts show it. The API itself speaks English to
-// programs. `{name}` and `{name!}` are as in reasons.js.
+// What the API says when it says no, and in a few sentences when it says yes, in Swedish: forms, tickets and toasts show
+// it. The API itself speaks English to programs. `{name}` and `{name!}` are as in reasons.js.
 
 import { sentences, spoken } from "./reasons.js";
 import { ApiProblem } from "./session.js";
@@ -44,6 +44,7 @@ sentences({
   "trading must not be halted: until it is resumed only stops of positions are moved, and orders cancelled": "handeln är stoppad: tills den släpps flyttas bara positioners stopp, och ordrar avbryts",
   "{heir} holds {what} already: which levels hold for both would be a guess. Close one of them first": "{heir} håller redan {what}: vilka nivåer som gäller båda vore en gissning. Stäng en av dem först",
   "exactly one of tradeid and symbol must be given, or both the same": "precis en av tradeid och symbol måste anges, eller båda samma",
+  "no wish to flatten is known by {id}: it was not heard yet, or is older than the newest": "ingen begäran att sälja allt är känd som {id}: den har inte hörts ännu, eller är äldre än de nyaste",
   "no position in {symbol} is held": "ingen position i {symbol} hålls", "{owner} holds nothing of {symbol}": "{owner} håller inget av {symbol}", "{owner} holds nothing": "{owner} håller inget",
   "nothing of {symbol} is held or ordered; there is: {there}": "inget av {symbol} hålls eller är beställt; det finns: {there}",
   "no template is called {name}": "ingen mall heter {name}", "the template could not be written: {why}": "mallen kunde inte skrivas: {why}", "the templates could not be written: {why}": "mallarna kunde inte skrivas: {why}",
@@ -93,6 +94,24 @@ sentences({
   "{field} must be {what}, was {was} (did you mean {near}?)": "{field!} måste vara {what!}, var {was!} (menade du {near}?)",
   "{field} must be {what}, was {was}": "{field!} måste vara {what!}, var {was!}",
   "must be {what}": "måste vara {what!}",
+});
+
+// What it answers with when something was done.
+sentences({
+  "cancel of {id} is on its way": "avbrottet av {id} är på väg", "cancel of every open order is on its way": "avbrottet av varje öppen order är på väg", "change of {id} is on its way": "ändringen av {id} är på väg",
+  "{symbols} went from {owner} to {heir}, with the stops around it": "{symbols} gick från {owner} till {heir}, med sina stopp", "{symbols} went from {owner} to {heir}": "{symbols} gick från {owner} till {heir}",
+  "closing {what}": "stänger {what!}", "everything": "allt",
+  "under way: risk has it and has not answered yet, GET {path} will show it. Wanted: {done}": "på väg: risk har det och har inte svarat ännu, GET {path} visar det. Önskat: {done!}",
+  "entries are paused": "ingångar är pausade", "entries are allowed again": "ingångar är tillåtna igen", "entries in {what} are locked": "ingångar i {what!} är låsta", "{id} is removed": "{id} är borttaget",
+  "trading state set to {state}; drawdown is measured from here on": "handeln är nu {state!}; nedgång mäts härifrån", "trading state set to {state}": "handeln är nu {state!}", "trading was {state} already; nothing is changed": "handeln var redan {state!}; inget ändras",
+  "trading breaker of {scope} is closed": "handelns säkring för {scope!} är sluten", "every scope": "allt", "drawdown of {what} is measured from now on": "nedgången för {what!} mäts från nu", "the account and every strategy": "kontot och varje strategi",
+  "settings version {version}: {keys} changed; {done}": "inställningarnas version {version}: {keys!} ändrades; {done!}", "settings version {version}: {keys} changed": "inställningarnas version {version}: {keys!} ändrades", "nothing": "inget", "no value": "inget värde",
+  "template {name} is gone": "mallen {name} är borta", "the alert at {price} is gone": "larmet vid {price} är borta", "{number} faults were mended": "{number} fel lagades",
+  "{path} was killed; its supervisor takes it from here": "{path} dödades; dess övervakare tar vid",
+  "moved: {what}": "flyttat: {what!}", "whether it was moved is not known yet: {what}": "om det flyttades är inte känt ännu: {what!}", "{amount} {currency} from {from} to {to}": "{amount} {currency} från {from} till {to}",
+  "post_only is ignored: a {type} order does not rest": "post_only bortses från: en {type}-order vilar inte", "hidden is ignored: a {type} order does not rest": "hidden bortses från: en {type}-order vilar inte",
+  "reduce_only is ignored: the exchange wallet cannot go below zero": "reduce_only bortses från: plånboken exchange kan inte gå under noll",
+  "{amount} of it are coins of {strategy}: its stop grows smaller by as much, and what they bring stands in its book": "{amount} av det är mynt som {strategy} äger: dess stopp blir så mycket mindre, och det de ger står i dess bok",
 });
 
 // What a value must be, and some that it was.

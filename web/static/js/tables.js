@@ -1,6 +1,7 @@
 // The trader's tables: positions, orders, trades, signals and decisions.
 
 import { html, useState } from "../vendor/preact-htm.js";
+import { closing } from "./closing.js";
 import { clock, dayClock, money, pair, price, quantity, sendable, signed, tone } from "./format.js";
 import { about } from "./notices.js";
 import { ApiProblem, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading, Modal, Segments, Side, Table, toast } from "./parts.js";
@@ -18,13 +19,14 @@ const STATE_TONE = {
 function Stop({ symbol, protection }) {
   const tr = useWords();
   if (!protection) return html`<span class="muted">…</span>`;
-  const seen = protection.watch.positions.find((row) => row.symbol === symbol);
-  const bracket = protection.brackets.find((row) => row.symbol === symbol && Number(row.held) !== 0);
+  // On margin and in the exchange wallet it may be held at once: what is wrong for the longest time is told.
+  const seen = protection.watch.positions.filter((row) => row.symbol === symbol && row.fault).sort((a, b) => b.naked_s - a.naked_s)[0];
+  const books = protection.brackets.filter((row) => row.symbol === symbol && Number(row.held) !== 0 && Number(row.stopped));
   if (seen && seen.fault === "waits") return html`<${Chip} tone="warn" title=${tr("An exit closes this and has not left yet: it waits for coins that a stop holds, or for the venue")}>${tr("exit waits")} ${seen.naked_s.toFixed(1)} s<//>`;
-  if (seen && seen.fault) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)}${seen.naked_s < 1 ? "" : ` ${seen.naked_s.toFixed(1)} s`}<//>`;
-  if (!bracket || !Number(bracket.stopped)) return html`<span class="muted">–</span>`;
+  if (seen) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)}${seen.naked_s < 1 ? "" : ` ${seen.naked_s.toFixed(1)} s`}<//>`;
+  if (!books.length) return html`<span class="muted">–</span>`;
   // Strategies and brackets by hand have a stop each; where each belongs is told on hovering.
-  const lots = bracket.lots.filter((lot) => Number(lot.stopped));
+  const lots = books.flatMap((book) => (book.lots.length ? book.lots : [book])).filter((lot) => Number(lot.stopped));
   const level = (lot) => (lot.trailing_distance && !lot.stop_price ? `↕ ${price(lot.trailing_distance)}` : price(lot.stop_price));
   const told = (lot) => `${lot.lot || tr("Rest")}: ${quantity(lot.stopped)} ${tr("Stop")} ${level(lot)}${lot.target_price ? `, ${tr("Target")} ${price(lot.target_price)}` : ""}`;
   return html`<span title=${lots.map(told).join("\n")}>${lots.map(level).join(" · ")}</span>`;
@@ -52,7 +54,7 @@ export function PositionsCard({ className = "" }) {
         <td class="n widest ${tone(row.realized_pnl)}" title=${realizedWords()}>${signed(row.realized_pnl)}</td>
         <td class="act"><${Command} small about=${pair(row.symbol)} label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
           text=${tr("Orders in this symbol are cancelled and the position is closed at market.")}
-          run=${() => call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {})} /></td>
+          run=${() => call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {}).then(closing(row.symbol))} /></td>
       </tr>`,
     )} />`;
   };
