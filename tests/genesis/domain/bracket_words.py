@@ -1,10 +1,12 @@
 """What a world of brackets counts, and words of its venue that are the same in each."""
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from genesis.domain.bracket import GUARDS, kind_of
+from genesis.domain.order_holdings import Book
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.venue import Venue
 from protocols.orders import (
@@ -18,7 +20,7 @@ from protocols.orders import (
     VenueWallet,
     commands_of,
 )
-from protocols.units import ZERO
+from protocols.units import ZERO, Side
 
 ACCOUNT = "sim"
 
@@ -116,8 +118,10 @@ def check_beside(machine: OrderMachine, command: VenueCommand) -> None:
         if not isinstance(part, SubmitOrder) or not row.protects or kind_of(row.intent) not in GUARDS:
             continue
         name = row.intent.symbol, row.intent.margin, row.lot
-        sizes = {each.lot: each.quantity or ZERO for each in machine.brackets.values() if each.book == name[:2]}
-        held = sizes.pop(row.lot, ZERO)
+        lots = [each for each in machine.brackets.values() if each.book == name[:2]]
+        held = sum([each.quantity or ZERO for each in lots if each.lot == row.lot], ZERO)
+        sizes = _left_behind_sales(machine, name[:2], row.intent.side)
+        sizes.pop(row.lot, None)
         # What is too small for a stop of its own lies with the largest lot, beside an order that is full, should it be.
         pair = machine.pairs.get(row.intent.symbol)
         dust = sum([each for each in sizes.values() if pair is not None and each < pair.minimum], ZERO)
@@ -136,6 +140,25 @@ def check_beside(machine: OrderMachine, command: VenueCommand) -> None:
         assert not held or told < held + dust, (
             f"stop {row.cid} leaves beside {[each.cid for each in beside]}: {told} of {held + dust}"
         )
+
+
+def _left_behind_sales(machine: OrderMachine, book: Book, side: Side) -> dict[str, Decimal]:
+    """What is left to each lot of a book; of one whose exit is under way what that leaves, were it only dust."""
+    lots = [each for each in machine.brackets.values() if each.book == book]
+    sizes = {each.lot: each.quantity or ZERO for each in lots}
+    for sale in machine.orders.values():
+        if (
+            sale.open
+            and not (sale.protects or sale.opens_risk)
+            and (sale.intent.symbol, sale.intent.margin) == book
+            and sale.intent.side is side
+        ):
+            left = sale.leaves
+            for lot in lots:
+                if lot.strategy == sale.intent.strategy:
+                    taken = min(sizes[lot.lot], left)
+                    sizes[lot.lot], left = sizes[lot.lot] - taken, left - taken
+    return sizes
 
 
 def check_over_rest(machine: OrderMachine, command: SubmitOrder | CancelOrder) -> None:

@@ -70,6 +70,11 @@ def test_dust_of_others_has_an_order_of_its_own_beside_the_largest_that_the_venu
     live_through(200126, trades_late_s=60.0)
 
 
+def test_what_an_exit_leaves_as_dust_lies_with_the_largest_before_the_exit_has_left() -> None:
+    """0.03 are to be left of 1.77, beside a lot of 2.98: with them it is above the pair's maximum of 3."""
+    live_through(5867)
+
+
 def test_stops_that_wait_in_the_worlds_own_line_are_not_counted_as_bare() -> None:
     """It looks away five times, 86 s in sum, twice with the cancels that make way in its line."""
     live_through(813, trades_late_s=60.0)
