@@ -222,6 +222,9 @@ class OrderMachine(OrderPatience):
                 fill.check_at = now + self.settings.doubt_after_s
                 self._want_history()
         self._note_first_spare()
+        if self.flattens:
+            # Behind a pause a close and the venue's word are due together: what a stop sold by that is not sold again.
+            self._book_words()
         self._advance_flattens()
         self._tell_folded()
         self._lose_patience()

@@ -201,6 +201,18 @@ def test_a_close_after_an_unseen_entry_sells_what_there_is() -> None:
     assert close.amount == D("-0.99")
 
 
+def test_a_close_behind_a_pause_does_not_sell_again_what_a_stop_sold_unseen() -> None:
+    """The process was stopped for longer than stops have to let go. The wallet would have had a person's coins."""
+    bench = Bench()
+    bench.open_position()
+    executed(bench, 2, average="95")
+    wish = Flatten(symbol=None, reason="enough", correlation_id="f")
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    bench.take()
+    assert not sent(bench.wait(20.0))
+    assert (held(bench), bench.machine.flattens["f"].books) == (D(0), ())
+
+
 def tell(account: AccountMachine, *outs: Outputs) -> None:
     for out in outs:
         for report in out.reports:
