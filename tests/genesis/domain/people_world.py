@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import FillRow, OrderRow
 from genesis.domain.venue_state import Order
 from protocols.bitfinex.inputs import EndOrder, NewOrder
@@ -78,6 +79,12 @@ class Truth:
         own = [name for name in self.lots if name == lot]
         own += [name for name, each in self.lots.items() if each.strategy == owner and name != lot]
         left = quantity
+        if owner == MANUAL and lot is None:
+            # What a dead socket still delivers may find all of ours sold, or sells it: then these are coins that the
+            # person had, whatever a lot says that another's second stop has sold.
+            before = max(min(self.by_hand, left - max(self.ours, ZERO)), ZERO)
+            self.by_hand -= before
+            left -= before
         for name in own:
             taken = max(min(self.lots[name].quantity, left), ZERO)
             self.lots[name].quantity -= taken
@@ -91,11 +98,6 @@ class Truth:
         if owner in (MANUAL, GUARD, NOBODY):
             # The watchdog's stop is for all that has no levels, and what a person wants sold is sold.
             left = self.sell_of_others(left, lots=owner != GUARD)
-        if owner == MANUAL:
-            # What a dead socket still delivers may find all of ours sold: then these are coins that the person had.
-            before = max(min(self.by_hand, left), ZERO)
-            self.by_hand -= before
-            left -= before
         self.plain[owner] = self.plain.get(owner, ZERO) - left
 
     def sell_of_others(self, left: Decimal, *, lots: bool) -> Decimal:
@@ -120,6 +122,8 @@ class PeopleWorld(BracketWorld):
     """Orders of the venue's own page, by the venue's id."""
     told: dict[str, FillRow] = attrs.Factory(dict)
     adoptions: dict[str, Adopted] = attrs.Factory(dict)
+    words: dict[str, dict[int, Decimal]] = attrs.Factory(dict)
+    """What our books held by the venue's word alone when they gave coins, by adoption and client id."""
     guarded: bool = False
     ambiguous: bool = False
     """History was silent, and what a wallet held of a person's was not what it was when it was quiet last, or there
@@ -369,6 +373,15 @@ class PeopleWorld(BracketWorld):
 
     # --- the truth --------------------------------------------------------------------------------------------------
 
+    def carry_out(self, out: Outputs, kill_at: int | None) -> None:
+        try:
+            super().carry_out(out, kill_at)
+        finally:
+            for key in out.cells:
+                if key.startswith("adopted:") and key in self.disk:
+                    rows = self.machine.orders.values()
+                    self.words.setdefault(key, {row.cid: row.by_word for row in rows if row.by_word})
+
     def hear_of_the_disk(self) -> None:
         for key, cell in self.disk.items():
             if key.startswith("fill:") and key not in self.told:
@@ -379,13 +392,21 @@ class PeopleWorld(BracketWorld):
                 self.adoptions[key] = msgspec.json.decode(cell.payload, type=Adopted)
 
     def truth(self) -> Truth:
-        """From the venue's trades. Around an adoption it counts what our books had heard when they gave the coins."""
+        """From the venue's trades. Around an adoption it counts what our books had heard when they gave the coins, be
+        it of the trades or by the venue's word on what it had executed."""
         self.hear_of_the_disk()
         adoptions = sorted(self.adoptions.values(), key=lambda each: each.serial)
+        words = [dict(self.words[f"adopted:{each.serial:014d}"]) for each in adoptions]
         told: list[list[VenueTrade]] = [[] for _ in range(len(adoptions) + 1)]
-        for trade in self.venue.history(ACCOUNT).trades:
+        for trade in sorted(self.venue.history(ACCOUNT).trades, key=lambda each: (each.time_ms, each.trade_id)):
             row = self.told.get(f"fill:{trade.trade_id}:{trade.venue_order_id}")
             place = len(adoptions) if row is None else sum(each.serial < row.serial for each in adoptions)
+            ours = trade.venue_order_id not in self.foreign
+            for number in reversed(range(place if ours else 0)):
+                left = words[number].get(trade.cid or 0, ZERO)
+                if left > ZERO:
+                    words[number][trade.cid or 0] = left - abs(trade.amount)
+                    place = number
             told[place].append(trade)
         truth = Truth()
         for number, trades in enumerate(told):
@@ -553,7 +574,7 @@ class PeopleWorld(BracketWorld):
         assert covered == wanted, f"stops must cover {wanted}, covered {covered} (margin)"
 
 
-def live_through(seed: int, steps: int = 300) -> PeopleWorld:
+def live_through(seed: int, steps: int = 300, *, trades_late_s: float = 0.0) -> PeopleWorld:
     """One world from its seed, to its settled end."""
     world = PeopleWorld(
         random.Random(f"people {seed}"),
@@ -563,6 +584,7 @@ def live_through(seed: int, steps: int = 300) -> PeopleWorld:
         rest_share=0.5 if seed % 4 == 2 else 0.0,
         taker_fee=D("0.002") if seed % 3 == 0 else ZERO,
         plunders=seed % 8 == 5,
+        trades_late_s=trades_late_s,
     )
     for _ in range(steps):
         world.act()

@@ -60,6 +60,22 @@ def test_a_sale_that_rests_takes_of_the_oldest_of_a_persons_lots_though_it_was_a
     assert live_through(132405).adoptions
 
 
+@pytest.mark.parametrize("late_s", [60.0, 300.0])
+def test_trades_that_are_told_late_change_nothing_of_whose_the_coins_are(late_s: float) -> None:
+    """The socket loses most of them, too. What was adopted meanwhile is adopted with what the venue's word has sold."""
+    assert sum(live_through(seed, trades_late_s=late_s).figures.trades for seed in (*range(12), 30, 52)) > 14
+
+
+def test_a_close_behind_a_pause_sells_nothing_of_a_persons_for_what_a_stop_has_sold() -> None:
+    """The venue's word on the stop and the end of the wait for other stops are due in one turn, behind 20 s."""
+    live_through(154, trades_late_s=60.0)
+
+
+def test_a_sale_by_hand_sells_the_persons_coins_where_a_second_stop_has_sold_its_lot() -> None:
+    """It arrived 82 s after its socket had died."""
+    assert live_through(322, trades_late_s=60.0).ghosts
+
+
 def test_a_world_is_a_function_of_its_seed() -> None:
     assert live_through(13).disk == live_through(13).disk
 
