@@ -16,7 +16,7 @@ from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
 from genesis.worlds.endings import check_journal, check_machinery, check_rates, come_to_rest, tasks_beside
 from genesis.worlds.engine_host import ENGINE_ADDRESS, ORDERS, EngineHost, Eyes, settings_of
-from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
+from genesis.worlds.hooks import EPOCH_S, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, BOOK_FAULT, SPARSE, WITH_BOOK_SHARE, paced
@@ -31,6 +31,7 @@ from genesis.worlds.timeframes import Timeframes, timeframes_of
 from genesis.worlds.trouble import Trouble
 from genesis.worlds.venue_host import IN_STEP_S, VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.virtual_clock import VirtualClock
+from genesis.worlds.virtual_loop import Steps
 from genesis.worlds.witness import Line, Violation, Witness
 from protocols.units import Symbol
 

@@ -2,8 +2,9 @@
 
 import trio
 
-from genesis.worlds.hooks import Steps, run_virtual
+from genesis.worlds.hooks import run_virtual
 from genesis.worlds.virtual_clock import VirtualClock
+from genesis.worlds.virtual_loop import Steps
 
 
 def test_time_goes_straight_to_what_happens_next() -> None:
