@@ -108,6 +108,9 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def parts(self, data_folder: Path) -> list[Window]:
         """The windows of a walk-forward over the data that is there. Raises ValueError when not even one fits."""
+        for days in (self.train_days, self.test_days, self.purge_days):
+            if not math.isfinite(days):
+                raise ValueError(f"days to learn, to test and between must be numbers, were {days}")
         first_ms, end_ms = _span(self.request, data_folder)
         return windows(
             first_ms,
@@ -181,6 +184,8 @@ def _steps(
             study.run(executor)
         report = report_of(study.done, goal, space)
         step: dict[str, Any] = {"window": window, "trials": report.trials, "values": None, "learned": None}
+        if report.best is None:
+            step["why"] = _why_none(study.done, report, goal)
         if report.best is not None:
             later = msgspec.structs.replace(asked.request, start_ms=window.test_from, end_ms=window.test_to)
             with open_executor(later, EXACT) as executor:
@@ -190,13 +195,27 @@ def _steps(
         yield step
 
 
+def _why_none(trials: Sequence[Trial], report: StudyReport, goal: Goal) -> str:
+    """Why nothing was found in a window: a person would look for the fault in the parameters."""
+    if report.infeasible:
+        return f"none of {report.infeasible} trials keeps what is required"
+    if faults := [trial.error for trial in trials if trial.error is not None]:
+        return f"{len(faults)} of {len(trials)} trials failed: {faults[0]}"
+    metric = goal.objectives[0][0]
+    figures = trials[0].figures if trials else {}
+    periods, needed = figures.get("periods"), figures.get("periods_needed")
+    if periods is not None and needed is not None and periods < needed:
+        return f"{metric} is not known of {periods:.0f} returns, it takes {needed:.0f}: learn from more days"
+    return f"{metric} is not known of any trial: too little was traded, or in too few days"
+
+
 def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
     """The tests one after another, as one account would have gone through them.
 
     `efficiency` is the first objective as it was tested over as it was learned. A return is taken by the day there,
     since a longer window earns more; other figures are ratios of their own.
     """
-    equity, tested, learned_sum, tested_sum = 1.0, 0, 0.0, 0.0
+    equity, tested, compared, learned_sum, tested_sum = 1.0, 0, 0, 0.0, 0.0
     learned_rate, tested_rate = 0.0, 0.0
     metric = goal.objectives[0][0]
     worst = 0.0
@@ -211,7 +230,12 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         worst = max(worst, float(answer["max_drawdown"]), 1.0 - lowest / peak if peak > 0.0 else 0.0)
         peak = max(peak, equity * (1.0 + float(answer["highest_return"])))
         equity *= 1.0 + float(answer["total_return"])
-        learned, found = float((step["learned"] or {}).get(metric) or 0.0), float(answer.get(metric) or 0.0)
+        was, came = (step["learned"] or {}).get(metric), answer.get(metric)
+        if was is None or came is None:
+            # What is not known is not zero.
+            continue
+        compared += 1
+        learned, found = float(was), float(came)
         learned_sum += learned
         tested_sum += found
         window = step.get("window")
@@ -223,9 +247,9 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         "total_return": equity - 1.0,
         "max_drawdown_at_most": worst,
         "metric": metric,
-        "learned_mean": learned_sum / tested if tested else None,
-        "tested_mean": tested_sum / tested if tested else None,
-        "efficiency": tested_rate / learned_rate if tested and learned_rate > 0 else None,
+        "learned_mean": learned_sum / compared if compared else None,
+        "tested_mean": tested_sum / compared if compared else None,
+        "efficiency": tested_rate / learned_rate if learned_rate > 0 else None,
     }
 
 

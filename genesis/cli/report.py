@@ -31,20 +31,23 @@ def report(
     if name is None:
         return _list(user_dir, json)
     from genesis.research.runs import RESULT
-    from genesis.searches import STUDY
+    from genesis.searches import STUDY, WALKFORWARD
 
     if "/" in name or name.startswith("."):
         raise CommandFailed(f"the name must be one without slashes, was {name}", ExitCode.CONFIGURATION)
     folder = user_dir.reports / name
     if (folder / STUDY).is_file() and not (folder / RESULT).is_file():
         return _study(folder, out, json)
+    if (folder / WALKFORWARD).is_file() and not (folder / RESULT).is_file():
+        return _walk(folder, out, json)
     from genesis.research.html_report import html_of, png_of
     from genesis.research.runs import read_result
 
     try:
         data = (folder / RESULT).read_bytes()
     except OSError:
-        known = ", ".join(sorted(path.parent.name for path in user_dir.reports.glob(f"*/{RESULT}"))) or "none yet"
+        made = (path for kind in (RESULT, STUDY, WALKFORWARD) for path in user_dir.reports.glob(f"*/{kind}"))
+        known = ", ".join(sorted({path.parent.name for path in made})) or "none yet"
         raise CommandFailed(
             f"{name} must be a result in {user_dir.reports} ({known}), was not", ExitCode.NOT_FOUND
         ) from None
@@ -152,6 +155,24 @@ def _study(folder: Path, out: Path | None, json: bool) -> int:
     path = out if out is not None else folder / "report.html"
     try:
         path.write_text(study_html(folder.name, market, found, version()), encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"{path} must be writable, was not: {error.strerror}") from None
+    return _told(path, json)
+
+
+def _walk(folder: Path, out: Path | None, json: bool) -> int:
+    from genesis.cli.main import version
+    from genesis.research.html_report import walk_html
+    from genesis.searches import WALKFORWARD
+
+    try:
+        whole = msgspec.json.decode((folder / WALKFORWARD).read_bytes())
+        page = walk_html(folder.name, str(whole["request"]["market"]), whole["steps"], whole["summary"], version())
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CommandFailed(f"{folder / WALKFORWARD} must be a walk-forward, was not: {error}") from None
+    path = out if out is not None else folder / "report.html"
+    try:
+        path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise CommandFailed(f"{path} must be writable, was not: {error.strerror}") from None
     return _told(path, json)

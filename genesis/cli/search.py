@@ -166,7 +166,7 @@ def walkforward(
     if json:
         printing.print_json({"stopped": stopped, **summary, "steps": msgspec.to_builtins(steps), "folder": str(folder)})
     else:
-        _show_steps(steps, summary, goal, stopped)
+        _show_steps(steps, summary, goal, stopped, folder)
     return 130 if stopped else ExitCode.OK
 
 
@@ -298,30 +298,43 @@ def _show(report: "StudyReport", stopped: bool, folder: Path) -> None:
     )
 
 
-def _show_steps(steps: list[dict[str, Any]], summary: dict[str, Any], goal: "Goal", stopped: bool) -> None:
+def _percent(answer: Any) -> str:
+    found = answer.get("total_return") if isinstance(answer, dict) else None
+    return "-" if found is None else f"{found:+.2%}"
+
+
+def _show_steps(
+    steps: list[dict[str, Any]], summary: dict[str, Any], goal: "Goal", stopped: bool, folder: Path
+) -> None:
+    from genesis.domain.performance import DAY_MS
+
     metric = goal.objectives[0][0]
 
     def figure(step: dict[str, Any], part: str, name: str) -> str:
         found = step.get(part)
         return _figure(found.get(name)) if isinstance(found, dict) else str(found or "-")[:40]
 
+    windows = [step["window"] for step in steps]
+    shown = 10 if all(each.train_to % DAY_MS == each.test_to % DAY_MS == 0 for each in windows) else 16
     printing.table(
         "walk-forward",
         ("learned from", "to", "tested to", "parameters", f"{metric} learned", f"{metric} tested", "return", "trades"),
         (
             (
-                printing.when(step["window"].train_from)[:10],
-                printing.when(step["window"].train_to)[:10],
-                printing.when(step["window"].test_to)[:10],
+                printing.when(step["window"].train_from)[:shown],
+                printing.when(step["window"].train_to)[:shown],
+                printing.when(step["window"].test_to)[:shown],
                 "none" if step["values"] is None else _values(step["values"]),
                 figure(step, "learned", metric),
                 figure(step, "tested", metric),
-                figure(step, "tested", "total_return"),
+                _percent(step.get("tested")),
                 figure(step, "tested", "trades"),
             )
             for step in steps
         ),
+        right=(f"{metric} learned", f"{metric} tested", "return", "trades"),
     )
+    why = [step["why"] for step in steps if step.get("why")]
     efficiency = summary["efficiency"]
     printing.pairs(
         [
@@ -330,8 +343,12 @@ def _show_steps(steps: list[dict[str, Any]], summary: dict[str, Any], goal: "Goa
             ("drawdown of the tests together", f"at most {summary['max_drawdown_at_most']:.2%}"),
             (
                 "efficiency",
-                "not known" if efficiency is None else f"{efficiency:.2f} (what was tested over what was learned)",
+                f"not known: {'what was learned has no gain' if summary['tested'] else 'nothing was tested'}"
+                if efficiency is None
+                else f"{efficiency:.2f} (what was tested over what was learned)",
             ),
+            *([("nothing found", f"in {len(why)} of {len(steps)} windows: {why[0]}")] if why else []),
+            ("kept in", folder),
             *([("stopped", "the same command goes on where it was")] if stopped else []),
         ]
     )

@@ -36,7 +36,8 @@ def windows(
     shorter than half of the others is left out. Raises ValueError when not even one fits.
     """
     if train_ms <= 0 or test_ms <= 0 or purge_ms < 0:
-        raise ValueError("train and test must be above zero and purge not below, were not")
+        days = ", ".join(f"{each / 86_400_000:g}" for each in (train_ms, test_ms, purge_ms))
+        raise ValueError(f"days to learn and to test must be above zero and those between not below, were {days}")
     found: list[Window] = []
     at = start_ms + train_ms + purge_ms
     while at < end_ms:

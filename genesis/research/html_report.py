@@ -123,6 +123,7 @@ def study_html(title: str, market: str, report: StudyReport, version: str) -> st
             ),
             ("Probability of overfitting (PBO)", overfitted(report)),
         ],
+        heading="Not beaten by any other",
         columns=["Trial", *parameters, *names, "total_return", "max_drawdown", "trades"],
         front=[
             (
@@ -133,6 +134,62 @@ def study_html(title: str, market: str, report: StudyReport, version: str) -> st
             for trial in report.front[:50]
         ],
         heatmaps=[_study_heatmap(one) for one in report.heatmaps],
+        version=version,
+    )
+
+
+def walk_html(
+    title: str, market: str, steps: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], version: str
+) -> str:
+    """The page of a walk-forward: what each window found, and what that was worth on the next. As it is kept, in JSON.
+    Raises KeyError and TypeError on what is none."""
+    metric = summary["metric"]
+
+    def row(step: Mapping[str, Any]) -> tuple[str, ...]:
+        window, learned, tested = step["window"], step["learned"] or {}, step.get("tested") or {}
+        if isinstance(tested, str):
+            return when(window["train_from"]), when(window["train_to"]), when(window["test_to"]), tested, *("-",) * 5
+        values = ", ".join(f"{name} = {value:g}" for name, value in (step["values"] or {}).items())
+        return (
+            when(window["train_from"]),
+            when(window["train_to"]),
+            when(window["test_to"]),
+            values or f"none: {step.get('why', 'no trial was good enough')}",
+            ratio(learned.get(metric)),
+            ratio(tested.get(metric)),
+            percent(tested.get("total_return")),
+            percent(tested.get("buy_and_hold")),
+            "-" if tested.get("trades") is None else f"{tested['trades']:.0f}",
+        )
+
+    return _render(
+        "study.html.j2",
+        title=title,
+        market=market,
+        objectives=f"walk-forward by {metric}",
+        metric=metric,
+        facts=[
+            ("Windows", f"{summary['windows']}, tested {summary['tested']}"),
+            ("Return of the tests together", percent(summary["total_return"])),
+            ("Drawdown of the tests together, at most", plain_percent(summary["max_drawdown_at_most"])),
+            (f"{metric}, mean of what was learned", ratio(summary["learned_mean"])),
+            (f"{metric}, mean of what was tested", ratio(summary["tested_mean"])),
+            ("Efficiency (tested over learned)", ratio(summary["efficiency"])),
+        ],
+        heading="Window by window",
+        columns=[
+            "Learned from",
+            "To",
+            "Tested to",
+            "Parameters",
+            f"{metric} learned",
+            f"{metric} tested",
+            "Return",
+            "Buy and hold",
+            "Trades",
+        ],
+        front=[row(step) for step in steps],
+        heatmaps=[],
         version=version,
     )
 

@@ -1,5 +1,6 @@
 """Searches as they are asked for: the whole grid, never another search's trials, and what windows say together."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,8 @@ from genesis.domain.overfitting import Window
 from genesis.job_desk import request_of
 from genesis.research.costs import Costs
 from genesis.research.runs import RunRequest
-from genesis.research.search import Executor, Goal
-from genesis.searches import SearchRequest, optimize, stitched, walk_forward
+from genesis.research.search import Constraint, Executor, Goal, Trial, report_of
+from genesis.searches import SearchRequest, _why_none, optimize, stitched, walk_forward
 from genesis.trials import Judge
 from protocols.settings import Settings
 
@@ -129,3 +130,40 @@ def test_a_short_test_that_earns_as_fast_as_it_was_learned_is_whole() -> None:
     sharpe = Goal(objectives=(("sharpe", "maximize"),))
     step = {"window": window, "learned": {"sharpe": 2.0}, "tested": tested | {"sharpe": 1.0}}
     assert stitched([step], sharpe)["efficiency"] == pytest.approx(0.5)
+
+
+def test_a_figure_that_is_not_known_is_not_taken_for_zero() -> None:
+    """A window of which no Sharpe ratio is known halved the mean of the others."""
+    sharpe = Goal(objectives=(("sharpe", "maximize"),))
+    day = 86_400_000
+    window = Window(train_from=0, train_to=60 * day, test_from=60 * day, test_to=80 * day)
+    tested = {"total_return": 0.02, "max_drawdown": 0.0, "highest_return": 0.02, "lowest_return": 0.0}
+    known = {"window": window, "learned": {"sharpe": 2.0}, "tested": tested | {"sharpe": 1.0}}
+    quiet = {"window": window, "learned": {"sharpe": 2.0}, "tested": tested | {"sharpe": None}}
+    told = stitched([known, quiet], sharpe)
+    assert (told["tested"], told["learned_mean"], told["tested_mean"], told["efficiency"]) == (2, 2.0, 1.0, 0.5)
+    assert stitched([quiet], sharpe)["efficiency"] is None
+
+
+def test_a_window_in_which_nothing_was_found_says_why() -> None:
+    least = Constraint(metric="trades", sign=">=", bound=30.0)
+    goal = Goal(objectives=(("sharpe", "maximize"),), constraints=(least,))
+
+    def why(*trials: Trial) -> str:
+        return _why_none(trials, report_of(trials, goal, ()), goal)
+
+    def a_trial(error: str | None = None, **figures: float | None) -> Trial:
+        return Trial(number=0, values={}, figures=figures, error=error)
+
+    short = a_trial(sharpe=None, periods=14.0, periods_needed=30.0)
+    assert why(short) == "sharpe is not known of 14 returns, it takes 30: learn from more days"
+    assert why(a_trial(sharpe=None)).startswith("sharpe is not known of any trial")
+    assert why(a_trial("no candles"), short) == "1 of 2 trials failed: no candles"
+    assert why(a_trial(sharpe=1.0, trades=3.0)) == "none of 1 trials keeps what is required"
+
+
+@pytest.mark.parametrize("name", ["train_days", "test_days", "purge_days"])
+@pytest.mark.parametrize("days", [math.nan, math.inf, -1.0])
+def test_days_of_a_walk_that_are_none_are_refused_with_what_they_were(name: str, days: float) -> None:
+    with pytest.raises(ValueError, match=rf"must be .*, were .*{days:g}"):
+        a_search(**{name: days}).parts(Path("/none"))

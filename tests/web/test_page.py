@@ -420,9 +420,9 @@ async def test_what_came_of_a_close_is_told_until_it_is_over() -> None:
                 page.locator("dialog").get_by_role("button", name="Flatten").click()
 
             close()
-            expect(banners).to_contain_text("Open orders: 0 · Held: nothing")
+            expect(banners).to_contain_text("Open orders: 0 · Still held: nothing")
             says = {"open_orders": 2, "held": {"tBTCUSD": "0.5"}}
-            expect(banners).to_contain_text("Open orders: 2 · Held: 0.5 BTC/USD")
+            expect(banners).to_contain_text("Open orders: 2 · Still held: 0.5 BTC/USD")
             over: dict[str, object] = {"verified": True, "under_way": False}
             says = over
             expect(banners).to_contain_text("Closed: everything")

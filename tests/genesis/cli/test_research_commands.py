@@ -166,7 +166,20 @@ def test_a_search_and_a_walk_forward_from_the_command_line(capsys: Capture, tmp_
     assert call(["optimize", *common, "--maximize", "total_return", "--name", "a"]) == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["best"] == answer["best"]
     assert len((tmp_path / "home" / "reports" / "a" / "trials.jsonl").read_bytes().splitlines()) == 2
+    walk = ["walkforward", "--recording", RECORDING, "--vary", "btc-ema.fast=5", "--method", "grid", "--workers", "1"]
+    short = ["--train", "0.1", "--test", "0.2", "--name", "w"]
+    assert call([*walk[:3], "--vary", "btc-ema.fast=5,8", *walk[5:], *short]) == ExitCode.OK
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nothing found" in told
+    assert "sharpe is not known of" in told
+    assert call(["report", "w"]) == ExitCode.OK
+    capsys.readouterr()
+    assert "Window by window" in (tmp_path / "home" / "reports" / "w" / "report.html").read_text()
+    assert call(["report", "nothing"]) == ExitCode.NOT_FOUND
+    assert "(a, w), was not" in one_line(capsys)
     for wrong, text in (
+        (["walkforward", "--vary", "btc-ema.fast=5:9", "--train", "nan"], "must be numbers, were nan"),
+        (["walkforward", "--vary", "btc-ema.fast=5:9", "--train", "-1"], "were -1, 20, 0"),
         (["optimize"], "--vary must be given"),
         (["optimize", "--vary", "btc-ema.fast=5"], "LOW:HIGH"),
         (["optimize", "--vary", "btc-ema.fast=5:9", "--maximize", "luck"], "a figure must be one of"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from genesis.job_desk import request_of
 from genesis.markets import load_market
 from genesis.research.drawing import WIDTH, Plane, bounds, heat, ticks, time_ticks
-from genesis.research.html_report import grid_percent, html_of, png_of, study_html
+from genesis.research.html_report import grid_percent, html_of, png_of, study_html, walk_html
 from genesis.research.runs import RunResult, run
 from genesis.research.search import Dimension, Goal, Trial, report_of
 from protocols.settings import Settings
@@ -117,6 +117,33 @@ def test_a_search_has_a_page() -> None:
     assert "a&lt;b" in page
     assert "maximize sharpe, minimize max_drawdown" in page
     assert "Probability of overfitting (PBO)" in page
+
+
+def test_a_walk_forward_has_a_page() -> None:
+    """`genesis report` said that there was no result, beside the folder that held it."""
+    day = 86_400_000
+    window = {"train_from": 0, "train_to": day, "test_from": day, "test_to": 2 * day}
+    step = {"window": window, "values": {"a<b": 5.0}, "learned": {"sharpe": 2.0}}
+    tested = {"sharpe": 1.5, "total_return": 0.0432, "buy_and_hold": -0.1, "trades": 7.0}
+    steps = (
+        step | {"tested": tested},
+        step | {"tested": "no <candles>"},
+        {"window": window, "values": None, "learned": None, "why": "sharpe is not known of 3 returns"},
+    )
+    summary = {
+        "windows": 3, "tested": 1, "total_return": 0.0432, "max_drawdown_at_most": 0.02, "metric": "sharpe",
+        "learned_mean": 2.0, "tested_mean": 1.5, "efficiency": None,
+    }  # fmt: skip
+    page = walk_html("a walk", "tBTCUSD:1m", steps, summary, "1")
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    assert "a&lt;b = 5" in page
+    assert "no &lt;candles&gt;" in page
+    assert "none: sharpe is not known of 3 returns" in page
+    for told in ("Window by window", "+4.32%", "-10.00%", "1970-01-03 00:00", ">7<"):
+        assert told in page, told
+    assert "Cells hold" not in page
 
 
 @settings(deadline=None)

@@ -63,7 +63,7 @@ function Closing({ one }) {
     return html`<div class="banner ${since ? "warn" : "good"} closing" role="status"><b>${tr("Closed")}: ${what}</b>
       <span>${since ? `${tr("Trading goes on, and has opened since then")}: ${since}. ${tr("Halt first, and it stays closed.")}` : tr("No order is open and nothing is held of it.")}</span>${away}</div>`;
   }
-  const rest = left && html`<span>${tr("Open orders")}: ${left.open_orders} · ${tr("Held")}: ${amounts(left.held) || tr("nothing")}</span>`;
+  const rest = left && html`<span>${tr("Open orders")}: ${left.open_orders} · ${tr("Still held")}: ${amounts(left.held) || tr("nothing")}</span>`;
   if (left && isOver(one)) {
     return html`<div class="banner bad closing" role="alert"><b>${tr("Not closed, given up after three tries")}: ${left.given_up.map(pair).join(", ")}</b>${rest}
       <span>${tr("The page Orders has the reason. Nobody closes it now.")}</span>${away}</div>`;
@@ -77,7 +77,7 @@ export function ClosingBanners() {
 }
 
 addWords({
-  "Closing": "Stänger", "Closed": "Stängt", "Hide": "Dölj", "nothing": "inget", "Held": "Hålls", "an order in": "en order i", "Open orders": "Öppna ordrar",
+  "Closing": "Stänger", "Closed": "Stängt", "Hide": "Dölj", "nothing": "inget", "Still held": "Hålls ännu", "an order in": "en order i", "Open orders": "Öppna ordrar",
   "No order is open and nothing is held of it.": "Ingen order är öppen och inget av det hålls.",
   "Trading goes on, and has opened since then": "Handeln går vidare och har öppnat sedan dess",
   "Halt first, and it stays closed.": "Stoppa handeln först, så förblir det stängt.",

@@ -8,7 +8,7 @@ import { useWords } from "./words.js";
 export const SEARCHES = "/api/v2/research/searches";
 export const searchWords = {
   "New search": "Ny sökning", "Kind of search": "Sökningens slag", "Search once": "Sök en gång", "Walk forward": "Vandra framåt", "What may vary": "Vad som får variera", "Make large": "Gör stort", "What must hold": "Vad som måste gälla", "Method": "Metod", "Trials": "Försök",
-  "Days to learn": "Dagar att lära", "Days to test": "Dagar att pröva", "Days between": "Dagar emellan", "Search": "Sök", "Searches": "Sökningar", "No search yet": "Ingen sökning ännu", "Best": "Bäst", "More than luck": "Mer än tur", "Overfitted (PBO)": "Överanpassad (PBO)", "Plateau": "Platå", "Failed": "Misslyckade",
+  "nothing found": "inget hittat", "Days to learn": "Dagar att lära", "Days to test": "Dagar att pröva", "Days between": "Dagar emellan", "Search": "Sök", "Searches": "Sökningar", "No search yet": "Ingen sökning ännu", "Best": "Bäst", "More than luck": "Mer än tur", "Overfitted (PBO)": "Överanpassad (PBO)", "Plateau": "Platå", "Failed": "Misslyckade",
   "Against a requirement": "Mot ett krav", "Judged by": "Bedömda av", "the exact runner": "den exakta löparen", "arrays": "vektorer", "Not beaten by any other": "Slås inte av något annat", "Windows": "Fönster", "Learned from": "Lärt från", "Tested to": "Prövat till", "Parameters": "Parametrar",
   "Learned": "Lärt", "Tested": "Prövat", "Efficiency": "Effektivitet", "Each on a line or after a comma, as fast=5:30 or slow=35:120:5": "En per rad eller efter komma, som fast=5:30 eller slow=35:120:5", "As trades>=30": "Som trades>=30", "largest difference": "största skillnad", "traded again": "handlade igen",
 };
@@ -105,12 +105,12 @@ function Walk({ told }) {
   const tr = useWords();
   const { summary, steps } = told;
   return html`<${Card} id="found" className="span-4" title=${tr("Walk forward")}><${Facts} rows=${[[tr("Windows"), summary.windows], [tr("Return"), percent(summary.total_return, 2)], [tr("Drawdown"), percent(summary.max_drawdown_at_most, 2)], [tr("Efficiency"), figure(summary.efficiency)]]} /><//>
-    <${Card} id="steps" className="span-8" title=${tr("Windows")}><${Table} label=${tr("Windows")} heads=${[[tr("Learned from")], [tr("Tested to")], [tr("Parameters")], [`${summary.metric}, ${tr("Learned")}`, "n"], [`${summary.metric}, ${tr("Tested")}`, "n"], [tr("Return"), "n"]]} rows=${steps.map((step, place) => html`<tr key=${place}><td>${date(step.window.train_from)}</td><td>${date(step.window.test_to)}</td><td>${shown(step.values)}</td><td class="n">${figure(step.learned && step.learned[summary.metric])}</td><td class="n">${figure(step.tested && step.tested[summary.metric])}</td><td class="n">${step.tested && step.tested.total_return !== undefined ? percent(step.tested.total_return, 2) : "–"}</td></tr>`)} /><//>`;
+    <${Card} id="steps" className="span-8" title=${tr("Windows")}><${Table} label=${tr("Windows")} heads=${[[tr("Learned from")], [tr("Tested to")], [tr("Parameters")], [`${summary.metric}, ${tr("Learned")}`, "n"], [`${summary.metric}, ${tr("Tested")}`, "n"], [tr("Return"), "n"], [tr("Trades"), "n"]]} rows=${steps.map((step, place) => html`<tr key=${place}><td>${date(step.window.train_from)}</td><td>${date(step.window.test_to)}</td><td>${step.values ? shown(step.values) : html`<span class="muted">${tr("nothing found")}: ${step.why || ""}</span>`}${typeof step.tested === "string" && html`<p class="down why">${step.tested}</p>`}</td><td class="n">${figure(step.learned && step.learned[summary.metric])}</td><td class="n">${figure(step.tested && step.tested[summary.metric])}</td><td class="n">${step.tested && step.tested.total_return !== undefined ? percent(step.tested.total_return, 2) : "–"}</td><td class="n">${figure(step.tested && step.tested.trades)}</td></tr>`)} /><//>`;
 }
 
 export function OneSearch({ id }) {
   const tr = useWords();
   const of = useApi(`${SEARCHES}/${encodeURIComponent(id)}`);
-  const back = html`<p><a href=${link("backtests")}>← ${tr("All backtests")}</a> · <b>${(of.data && of.data.job.title) || id}</b></p>`;
+  const back = html`<p class="back"><a href=${link("backtests")}>← ${tr("All backtests")}</a> · <b>${(of.data && of.data.job.title) || id}</b></p>`;
   return html`${back}<div class="grid"><${Answer} of=${of} empty=${(data) => !data.result} title=${(of.data && tr(of.data.job.state)) || ""} text=${(of.data && of.data.job.error) || ""}>${(data) => (data.result.report ? html`<${Study} report=${data.result.report} />` : html`<${Walk} told=${data.result} />`)}<//></div>`;
 }
