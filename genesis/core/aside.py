@@ -12,7 +12,7 @@ import trio
 
 from genesis.core.rest import RestClock, loop_at_rest
 from genesis.core.term import Term
-from genesis.core.woken import WOKEN
+from genesis.core.woken import place_to_sleep, sleep, wake
 
 
 class Aside:
@@ -37,7 +37,7 @@ class Aside:
             self._will_hear = True
             self._clock.at_rest(self._hear)
         if self._runner is not None:
-            trio.lowlevel.reschedule(self._runner, WOKEN)
+            wake(self._runner)
             self._runner = None
 
         def abort(_: object) -> trio.lowlevel.Abort:
@@ -46,7 +46,7 @@ class Aside:
 
         term.outside += 1
         try:
-            await trio.lowlevel.wait_task_rescheduled(abort)
+            await sleep(place_to_sleep(abort))
         finally:
             term.outside -= 1
 
@@ -83,7 +83,7 @@ class Aside:
     def _end(self) -> None:
         self._round += 1
         for task in self._waiting:
-            trio.lowlevel.reschedule(task, WOKEN)
+            wake(task)
         self._waiting.clear()
 
     def _no_runner(self, _: object) -> trio.lowlevel.Abort:

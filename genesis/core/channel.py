@@ -21,7 +21,7 @@ import trio
 
 from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered, Fenced
 from genesis.core.term import Term
-from genesis.core.woken import WOKEN
+from genesis.core.woken import WOKEN, place_to_sleep, sleep, wake
 from protocols.health import ChannelView
 
 T = TypeVar("T")
@@ -140,10 +140,10 @@ class Answer:
         self._channel._questions[self] = None
         # It comes back with the outcome.
         if term is None:
-            return await trio.lowlevel.wait_task_rescheduled(self._abort)
+            return await sleep(place_to_sleep(self._abort))
         term.waiting += 1
         try:
-            return await trio.lowlevel.wait_task_rescheduled(self._abort)
+            return await sleep(place_to_sleep(self._abort))
         finally:
             term.waiting -= 1
 
@@ -158,7 +158,7 @@ class Doorbell:
 
     def ring(self) -> None:
         if self.task is not None:
-            trio.lowlevel.reschedule(self.task, WOKEN)
+            wake(self.task)
             self.task = None
 
     def sleep_here(self) -> None:
@@ -172,7 +172,7 @@ class Doorbell:
 
     async def wait(self) -> None:
         self.sleep_here()
-        await trio.lowlevel.wait_task_rescheduled(self.abort)
+        await sleep(place_to_sleep(self.abort))
 
 
 class _Waiter:

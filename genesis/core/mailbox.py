@@ -24,6 +24,7 @@ from genesis.core.channel import Envelope as Envelope
 from genesis.core.channel import Overflow as Overflow
 from genesis.core.errors import Fenced
 from genesis.core.term import Term
+from genesis.core.woken import place_to_sleep, sleep
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class Mailbox:
         self._alarm_at = -math.inf
         self._until = math.inf
         self._bell = Doorbell()
+        self._place = place_to_sleep(self._bell.abort)
         for channel in self.channels:
             channel.bind(self._bell)
         # Of a channel that was not looked at for a while nearly all is far from the core: its queue alone is asked.
@@ -173,7 +175,7 @@ class Mailbox:
             if until == math.inf and not (self._nudged or term.draining):
                 # What most do most of the time, without the steps in between.
                 self._bell.sleep_here()
-                await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+                await sleep(self._place)
             else:
                 await self._wait(-math.inf if term.draining or self._nudged else until)
         while True:
@@ -192,7 +194,7 @@ class Mailbox:
         """Sleep until the bell rings or the clock reaches `until`. Always a checkpoint."""
         if until == math.inf:
             self._bell.sleep_here()
-            await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+            await sleep(self._place)
         elif (now := trio.current_time()) >= until:
             await trio.lowlevel.checkpoint()
         elif self.alarms is not None and self.alarms.running:
@@ -200,12 +202,12 @@ class Mailbox:
             if not now < self._alarm_at <= until:
                 self._set_alarm(self.alarms, until)
             self._bell.sleep_here()
-            await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+            await sleep(self._place)
             self._until = math.inf
         else:
             with trio.CancelScope(deadline=until):
                 self._bell.sleep_here()
-                await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+                await sleep(self._place)
 
     def _set_alarm(self, alarms: Alarms, at: float) -> None:
         self._alarm_at = at
@@ -248,15 +250,23 @@ class Mailbox:
         if filled is None:
             return []
         self.progress += 1
+        if not several and not self._unacked and len(filled) == 1:
+            envelope = filled[0]
+            channel = envelope.channel
+            if channel._limit > 1:
+                # One that comes alone, which an order may wait for: as below, without asking what is known of it.
+                filled.clear()
+                envelope.term = term
+                channel.leased += 1
+                self._leased, self._unacked = [envelope], 1
+                if not self.watched and self.on_work is not None:
+                    self.on_work()
+                return [envelope]
         if several:
             batch = self._take_of_several(limit)
         else:
             channel = filled[0].channel
-            if len(filled) == 1 < channel._limit:
-                # As `Channel.take` of one that comes alone, which an order may wait for.
-                batch = [filled.popleft()]
-            else:
-                batch = channel.take(limit)
+            batch = channel.take(limit)
             channel.leased += len(batch)
         for envelope in batch:
             envelope.term = term

@@ -1,13 +1,19 @@
-"""What a task that slept is told when it is woken: nothing, by one object for all.
+"""What a task that slept is told when it is woken: nothing, by one object for all; and how it sleeps until then.
 
 trio makes an `outcome.Value(None)` for each task that it wakes, which refuses to be read twice: to make it, to ask it
 and to mark it costs as much as a third of the wake-up. Of nothing there is nothing to be read twice.
+
+`trio.lowlevel.wait_task_rescheduled` makes an object that says how the wait is ended, and has two coroutines around its
+one `yield`. Who waits in the same place again and again says the same each time: so that is made once.
 """
 
-from collections.abc import AsyncGenerator, Generator
-from typing import Final, TypeVar
+import types
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, Final, TypeVar
 
 import outcome
+import trio
+import trio._core._run as _run
 from typing_extensions import override
 
 ResultT = TypeVar("ResultT")
@@ -33,3 +39,19 @@ class Woken(outcome.Outcome[None]):
 
 WOKEN: Final = Woken()
 """The second argument of `trio.lowlevel.reschedule`."""
+
+
+def wake(task: trio.lowlevel.Task) -> None:
+    """`trio.lowlevel.reschedule` with nothing to say, without the way to the run that the task is of."""
+    task._runner.reschedule(task, WOKEN)
+
+
+place_to_sleep: Final[Callable[[Callable[[Any], trio.lowlevel.Abort]], Any]] = _run.WaitTaskRescheduled  # type: ignore[attr-defined]
+"""Makes a place for `sleep`, as often as somebody sleeps there, of what ends a wait there before its time."""
+
+
+@types.coroutine
+def sleep(place: Any) -> Generator[Any, Any, Any]:
+    """`trio.lowlevel.wait_task_rescheduled` in this place."""
+    said = yield place
+    return None if said is WOKEN else said.unwrap()
