@@ -254,15 +254,19 @@ class FastWebSocket:
         append = messages.append
         # Of such a length a frame is nothing but two bytes and its text, as nearly all are.
         short = min(125, limit) if protocol.current_size is None else -1
-        while end - at >= 2 and self._over is None:
-            length = buffer[at + 1]
+        while self._over is None:
             start = at + 2
-            if length <= short and buffer[at] == _WHOLE_TEXT:
-                if start + length > end:
+            while start <= end:
+                length = buffer[start - 1]
+                stop = start + length
+                if length > short or stop > end or buffer[start - 2] != _WHOLE_TEXT:
                     break
-                at = start + length
-                append(buffer[start:at])
-                continue
+                append(buffer[start:stop])
+                start = stop + 2
+            at = start - 2
+            if start > end:
+                break
+            length = buffer[at + 1]
             if length == 126:
                 start = at + 4
                 length = int.from_bytes(buffer[at + 2 : start], "big")

@@ -32,15 +32,15 @@ def first_of(table: StreamTable, frames: Sequence[bytes], audit: SequenceAudit, 
     stamp = frames[-1][-_STAMP:-1]
     if not stamp.isdigit() or int(stamp) - grace_ms < table.next_end_ms:
         return []
-    heads = [frame[: frame.find(b",") + 2] for frame in frames]
-    candles = table.candles
-    places = [place for place, head in enumerate(heads) if head in candles]
+    heads, candles = table.candle_heads, table.candles
+    places = [place for place, frame in enumerate(frames) if frame.startswith(heads)]
     markets: set[str] = set()
     for place in places:
-        stamp = frames[place][-_STAMP:-1]
+        frame = frames[place]
+        stamp = frame[-_STAMP:-1]
         if not stamp.isdigit() or int(stamp) > audit.venue_ms + LARGEST_LEAP_MS:
             return []
-        stream, time_ms = candles[heads[place]], int(stamp) - grace_ms
+        stream, time_ms = candles[frame[: frame.find(b",") + 2]], int(stamp) - grace_ms
         if time_ms >= stream.next_end_ms:
             stream.next_end_ms = time_ms - time_ms % _MINUTE_MS + _MINUTE_MS
             markets.add(stream.symbol)
@@ -52,11 +52,12 @@ def first_of(table: StreamTable, frames: Sequence[bytes], audit: SequenceAudit, 
         number += 1
         if not frame.endswith(b",%d," % number, 0, -_STAMP):
             return []
+    heads, tickers = table.ticker_heads, table.tickers
     place = len(frames)
     while markets and place:
         place -= 1
-        symbol = table.tickers.get(heads[place])
-        if symbol in markets:
+        frame = frames[place]
+        if frame.startswith(heads) and (symbol := tickers[frame[: frame.find(b",") + 2]]) in markets:
             markets.discard(symbol)
             places.append(place)
     places.sort()

@@ -122,6 +122,9 @@ class StreamTable:
     by_head: dict[bytes, tuple[Stream, Usual]] = attrs.field(factory=dict)
     candles: dict[bytes, Stream] = attrs.field(factory=dict)
     tickers: dict[bytes, Symbol] = attrs.field(factory=dict)
+    candle_heads: tuple[bytes, ...] = ()
+    ticker_heads: tuple[bytes, ...] = ()
+    """The keys of the two above."""
     next_end_ms: int = 0
     """The first moment at which a frame may end a candle."""
 
@@ -169,6 +172,7 @@ class StreamTable:
             self.next_end_ms = 0
         elif stream.channel == "ticker" and stream.usual is not None:
             self.tickers[heads[0]] = stream.symbol
+        self._note_heads()
 
     def left(self, channel_id: int) -> Stream | None:
         """Whose number this was."""
@@ -178,7 +182,11 @@ class StreamTable:
         for head in _heads(channel_id):
             self.candles.pop(head, None)
             self.tickers.pop(head, None)
+        self._note_heads()
         return stream
+
+    def _note_heads(self) -> None:
+        self.candle_heads, self.ticker_heads = tuple(self.candles), tuple(self.tickers)
 
     def clear(self) -> None:
         """The socket is gone."""
@@ -187,6 +195,7 @@ class StreamTable:
         self.by_head.clear()
         self.candles.clear()
         self.tickers.clear()
+        self._note_heads()
 
     @property
     def occupied(self) -> int:

@@ -200,10 +200,13 @@ def test_a_channel_that_was_left_is_no_longer_known() -> None:
     session = a_session()
     session.receive(b'{"event":"unsubscribed","status":"OK","chanId":5}', 1)
     assert not session.table.candles
+    assert not session.table.candle_heads
     session.receive(b'{"event":"unsubscribed","status":"OK","chanId":1}', 1)
     assert set(session.table.tickers) == {b"[8,["}
+    assert session.table.ticker_heads == (b"[8,[",)
     session.close("gone", 1)
     assert not session.table.tickers
+    assert not session.table.ticker_heads
 
 
 def said(frames: list[bytes], *, first: bool) -> tuple[list[PublicEvent], list[Any], bool]:
