@@ -75,6 +75,8 @@ class Mailbox:
             channel.bind(self._bell)
         # Of a channel that was not looked at for a while nearly all is far from the core: its queue alone is asked.
         self._queues = tuple([channel.queue for channel in self.channels])
+        self._rooms = (*self._queues, *[channel._line for channel in self.channels])
+        """Where somebody waits when anybody does: those that are in, and those in line for room."""
         # Every envelope in the actor's hands, in arrival order, with some that it has acked in between.
         self._leased: list[Envelope] = []
         self._unacked = 0
@@ -86,13 +88,8 @@ class Mailbox:
     @property
     def idle(self) -> bool:
         """True when nothing is queued, leased, or in line for room."""
-        if self._unacked:
-            return False
-        for channel in self.channels:
-            # As `Channel.idle`, which is a call for each: supervisors look at every mailbox every few seconds.
-            if channel.queue or channel.leased or channel._line:
-                return False
-        return True
+        # What is leased is not acked. Supervisors look at every mailbox every few seconds, so no channel is asked.
+        return not (self._unacked or any(self._rooms))
 
     @property
     def unacked(self) -> int:
