@@ -52,6 +52,7 @@ const amounts = (held) => Object.entries(held).map(([symbol, amount]) => (Number
 
 function Closing({ one }) {
   const tr = useWords();
+  const { status } = useTopics("status");
   const { id, symbol, left, problem } = one;
   const what = symbol ? pair(symbol) : tr("everything");
   const away = html`<button type="button" class="small" onClick=${() => forget(id)}>${tr("Hide")}</button>`;
@@ -68,7 +69,8 @@ function Closing({ one }) {
     return html`<div class="banner bad closing" role="alert"><b>${tr("Not closed, given up after three tries")}: ${left.given_up.map(pair).join(", ")}</b>${rest}
       <span>${tr("The page Orders has the reason. Nobody closes it now.")}</span>${away}</div>`;
   }
-  return html`<div class="banner warn closing" role="status"><b>${tr("Closing")} ${what} …</b>${rest}${away}</div>`;
+  return html`<div class="banner warn closing" role="status"><b>${tr("Closing")} ${what} …</b>${rest}
+    ${status && status.replay && status.replay.done && html`<span>${tr("The recording is over: nothing trades any more.")}</span>`}${away}</div>`;
 }
 
 export function ClosingBanners() {
@@ -78,6 +80,7 @@ export function ClosingBanners() {
 
 addWords({
   "Closing": "Stänger", "Closed": "Stängt", "Hide": "Dölj", "nothing": "inget", "Still held": "Hålls ännu", "an order in": "en order i", "Open orders": "Öppna ordrar",
+  "The recording is over: nothing trades any more.": "Inspelningen är slut: inget handlas längre.",
   "No order is open and nothing is held of it.": "Ingen order är öppen och inget av det hålls.",
   "Trading goes on, and has opened since then": "Handeln går vidare och har öppnat sedan dess",
   "Halt first, and it stays closed.": "Stoppa handeln först, så förblir det stängt.",
