@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_the_lock_gives_the_installer_of_the_lock() -> None:
 def test_a_python_without_optimizations_is_told_of_a_quicker_one_that_can_make_an_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str, prefix: str, plain: bool
 ) -> None:
-    monkeypatch.setattr(bootstrap.sysconfig, "get_config_var", {"CONFIG_ARGS": configured}.get)
+    monkeypatch.setattr(sysconfig, "get_config_var", {"CONFIG_ARGS": configured}.get)
     monkeypatch.setattr(sys, "base_prefix", prefix)
     other = tmp_path / "python3"
     monkeypatch.setattr(bootstrap, "SYSTEM", other)
