@@ -1,4 +1,4 @@
-"""How it is measured, and what profiles showed: the notes on the page of benchmarks (the rest: `_useless.py`)."""
+"""How it is measured, and what profiles showed: notes of the benchmarks (more: `_notes_worlds`, `_useless`)."""
 
 from typing import Final
 
@@ -623,6 +623,14 @@ in the middle and 327 to 272 in the lower quartile, from wire to wire 509 to 453
 machine and with all of this time: the read 95 before and 61 now, market cache 38 and 28, signal 29 and 26, risk 31 and
 28, order 61 and 51, the journal's two steps 44 and 49, the private socket's 30 and 25.
 
+Eleventh, on a host three times as slow and not alone: who sleeps in a mailbox does so in a place that is made once, by
+one `yield` of ours instead of trio's two coroutines, is woken without the way to the run, and takes one message alone
+in one piece. A hand-over took 11 to 16 us and takes 1 to 2 less (read off the stages of two pairs of runs of 120
+decisions, 740 us each in all; from wire to wire nothing shows above the noise). What the read is looked through for is
+asked of its frames instead of taken out of each: 75 to 72 and 73 to 67. What is done once in a candle, and each
+function that nothing else has just used, costs what it takes to fetch it, so numbers of all frames compared at once,
+twice as fast when warm, took as long as one by one.
+
 Not built there: the checkpoint of the bench's journal that keeps nothing (18 us of what is timed) is a turn of the
 loop, since whoever lets others go first is left to the next one. And the ticker behind the decision, too, some 20: who
 decides by a candle must find the newest prices in the view.
@@ -672,26 +680,6 @@ of an engine in a world, 24 to 33 ms in its first second, gained about one of th
 about the noise), since worlds had gone round most of it already. It is flat: eight transactions of the journal 3, REST
 2, opening and verifying the file 2 to 3, the web 1.5 (in the quarter of lives that have one: 5), recovery of each of
 seven actors 0.6 to 1.3, the exchange's side 2, the tree of supervisors 1.
-
-**Trading actors in worlds.** In an hour on candles of 1m (250 transactions, 40 orders) the journal takes 111 ms, the
-order actor 66, risk 35, the account 23, the watch over stops 12 and signal 9, of 717 (sampled); on 5m 39, 25, 11, 13, 2
-and 4 of 400. None of their functions stands out, and a warm journal would take a third of it. What was done is to leave
-out what nobody needs: tuples of the newest two hundred fills, verdicts and scores are made when there is another (each
-was fetched for that, 9 us a turn), the grounds of wishes when something was forgotten, and the risk status of those;
-the watch over stops is woken by what it looks at (119 steps an hour of 5m, 34 now), the account's view goes out at once
-after a quiet time (175 and 135), an order's evidence is asked for where that matters, a commit is looked at once. In
-turns with the code before, each world twice each way, the better one taken (busy machine, medians): 1.04 on 1m, 1.02 on
-5m, by sums 1.02 and 1.01, and in coarser rounds of whole processes no gain at all: it is about the noise. `genesis
-replay`, which runs the same machines, 51 to 47 ms an hour of 1m in two rounds.
-
-**What goes by the clock in worlds.** Of an hour on 5m (371 to 400 ms) trio's own loop takes an eighth (7,000 steps in
-5,500 turns, 5,500 waits, 1,260 cancel scopes), the clock with all that it rings a seventh (of which the market 8 %),
-the replay at the end 4 to 5, garbage at the end 1.9, a life's start 4; nothing else takes 2 %. A wait and what ends it
-went from 2.83 to 2.20 us and a scope from 3.40 to 2.41 (in turns, warm): sleepers are woken with one object that says
-nothing, and worlds ask trio's wait and its scopes' change of deadline directly. The clock is read without trio's way to
-it (9,000 times an hour), a market's moments are made before it begins, a minute is added to the ticker's day, settings
-are read once a world, a regime's words are made once a candle, each channel's one receiver is looked up, nobody pings
-where nobody is connected (800 steps an hour with a web), and a virtual read does not ask twice whether it is cancelled.
 
 **GET /health** spent half of its time in the framework (request and application context, routing, a task, a cancel
 scope), and then nine tenths of the rest on looking at every actor and mailbox. The plain question is answered behind
