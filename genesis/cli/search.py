@@ -303,6 +303,12 @@ def _percent(answer: Any) -> str:
     return "-" if found is None else f"{found:+.2%}"
 
 
+def _why_unknown(summary: dict[str, Any]) -> str:
+    if not summary["tested"]:
+        return "nothing was tested"
+    return "no window has both figures" if summary["learned_mean"] is None else "what was learned has no gain"
+
+
 def _show_steps(
     steps: list[dict[str, Any]], summary: dict[str, Any], goal: "Goal", stopped: bool, folder: Path
 ) -> None:
@@ -343,7 +349,7 @@ def _show_steps(
             ("drawdown of the tests together", f"at most {summary['max_drawdown_at_most']:.2%}"),
             (
                 "efficiency",
-                f"not known: {'what was learned has no gain' if summary['tested'] else 'nothing was tested'}"
+                f"not known: {_why_unknown(summary)}"
                 if efficiency is None
                 else f"{efficiency:.2f} (what was tested over what was learned)",
             ),
