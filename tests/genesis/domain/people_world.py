@@ -269,13 +269,19 @@ class PeopleWorld(BracketWorld):
         away = D(dice.randrange(1, 25)) * (-1 if buys else 1) * (-1 if kind == "STOP" else 1)
         # Any client names its orders as it likes: as we do, if it happens so.
         cid = self.machine.last_cid + dice.randrange(-2, 3)
+        price = None if kind == "MARKET" else round_price(self.price + away)
+        self.place_by_hand(max(cid, 1), kind, quantity if buys else -quantity, price)
+        return True
+
+    def place_by_hand(self, cid: int, kind: str, amount: Decimal, price: Decimal | None) -> None:
+        """An order from the venue's own page; `amount` is signed."""
         request = NewOrder(
-            cid=max(cid, 1),
+            cid=cid,
             group_id=None,
             symbol=BTC,
             wire_type=f"EXCHANGE {kind}",
-            amount=quantity if buys else -quantity,
-            price=None if kind == "MARKET" else round_price(self.price + away),
+            amount=amount,
+            price=price,
             aux_limit_price=None,
             trailing_distance=None,
             oco_stop_price=None,
@@ -286,7 +292,6 @@ class PeopleWorld(BracketWorld):
         self.foreign.add(self.venue.next_order_id)
         self.say(self.venue.submit(ACCOUNT, request, self.wall_ms))
         self.tick(self.price)
-        return True
 
     def hold_back(self) -> bool:
         """Let coins of ours rest for sale on the venue's page: what no order holds back at this moment."""

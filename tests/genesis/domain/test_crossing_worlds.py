@@ -8,11 +8,10 @@ import pytest
 
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_state import AT_VENUE
-from protocols.bitfinex.inputs import NewOrder
 from protocols.orders import Purpose, UpdateIntent
 from protocols.units import ZERO, Side, floor_amount, round_price
 from tests.genesis.domain.bracket_words import ACCOUNT
-from tests.genesis.domain.bracket_world import BTC, PAIR
+from tests.genesis.domain.bracket_world import PAIR
 from tests.genesis.domain.people_world import TRADERS, PeopleWorld
 
 pytestmark = pytest.mark.chaos
@@ -64,30 +63,11 @@ class CrossingWorld(PeopleWorld):
         wish = UpdateIntent(intent_id=intent_id, price=target, quantity=None, reason="moved", correlation_id="x")
         self.inbox.append(wish)
 
-    def buy_by_hand(self) -> None:
-        request = NewOrder(
-            cid=1,
-            group_id=None,
-            symbol=BTC,
-            wire_type="EXCHANGE MARKET",
-            amount=D(2),
-            price=None,
-            aux_limit_price=None,
-            trailing_distance=None,
-            oco_stop_price=None,
-            flags=0,
-            leverage=None,
-            expires_ms=None,
-        )
-        self.foreign.add(self.venue.next_order_id)
-        self.say(self.venue.submit(ACCOUNT, request, self.wall_ms))
-        self.tick(self.price)
-
 
 def live_through(seed: int) -> CrossingWorld:
     world = CrossingWorld(chance=random.Random(f"crossing {seed}"), people=random.Random(f"hand {seed}"))
     if seed % 2:
-        world.buy_by_hand()
+        world.place_by_hand(1, "MARKET", D(2), None)
     for _ in range(250):
         world.act()
     world.heal()
