@@ -83,7 +83,7 @@ class OrderFlattener(OrderReconciler):
                 # Meanwhile its stops stand; when they can be taken back they need time to let go.
                 flatten.since_at = self._now
             resting = any(row.state in AT_VENUE for row in open_rows)
-            if working or (resting and self._now < self._lets_go_until(flatten)):
+            if working or (resting and self._now < self._lets_go_until(flatten)) or self._hears_of(open_rows, held):
                 # What rests holds its coins back: the close would be refused for want of balance.
                 left.append((symbol, margin))
             elif floor_amount(abs(held)) == ZERO or self._is_crumb(flatten, (symbol, margin), held):
@@ -106,6 +106,17 @@ class OrderFlattener(OrderReconciler):
     def _may_bring(self, open_rows: Sequence[OrderRow]) -> bool:
         """Whether one of them may open something yet, in doubt or not."""
         return any(row.opens_risk for row in open_rows)
+
+    def _hears_of(self, open_rows: Sequence[OrderRow], held: Decimal) -> bool:
+        """Whether the venue has just told that one of them closed of it what no trade shows yet. So long as that can be
+        about to be booked a close of all that is held would sell it twice."""
+        return any(
+            row.unbooked
+            and row.intent.side.sign * held < ZERO
+            and row.unshown_at is not None
+            and self._now < row.unshown_at + self.settings.doubt_after_s
+            for row in open_rows
+        )
 
     def _tries_in_vain(self, flatten: FlattenRow, name: str) -> list[int]:
         """The numbers of a book's closes that did not sell, by trades that were told, all that they were for. What is

@@ -213,6 +213,19 @@ def test_a_close_behind_a_pause_does_not_sell_again_what_a_stop_sold_unseen() ->
     assert (held(bench), bench.machine.flattens["f"].books) == (D(0), ())
 
 
+@pytest.mark.parametrize("of_it", ["0", "0.4"])
+def test_a_close_waits_for_what_a_stop_sold_just_before_its_time_to_let_go_is_over(of_it: str) -> None:
+    """Its cancel has no answer for 10 s, half a second before which the venue tells that it has sold."""
+    bench = Bench()
+    bench.open_position()
+    wish = Flatten(symbol=None, reason="enough", correlation_id="f")
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    outs = [bench.take(), bench.wait(5.0), bench.wait(4.5)]
+    outs += [executed(bench, 2, average="95", remaining=of_it), *[bench.wait(0.5) for _ in range(20)]]
+    sold = [each.amount for out in outs for each in sent(out) if isinstance(each, SubmitOrder)]
+    assert (sold, held(bench)) == ([-D(of_it)] if D(of_it) else [], D(of_it))
+
+
 def tell(account: AccountMachine, *outs: Outputs) -> None:
     for out in outs:
         for report in out.reports:
