@@ -156,6 +156,7 @@ class Doorbell:
     def __init__(self) -> None:
         self.task: trio.lowlevel.Task | None = None
 
+    @trio.lowlevel.enable_ki_protection
     def ring(self) -> None:
         if self.task is not None:
             wake(self.task)

@@ -41,8 +41,12 @@ WOKEN: Final = Woken()
 """The second argument of `trio.lowlevel.reschedule`."""
 
 
+@trio.lowlevel.enable_ki_protection
 def wake(task: trio.lowlevel.Task) -> None:
-    """`trio.lowlevel.reschedule` with nothing to say, without the way to the run that the task is of."""
+    """`trio.lowlevel.reschedule` with nothing to say, without the way to the run that the task is of.
+
+    As there, no interrupt comes in between: what is half awake neither goes on nor can be cancelled, so no run ends.
+    """
     task._runner.reschedule(task, WOKEN)
 
 
