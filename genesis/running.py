@@ -525,8 +525,8 @@ class _Run:
         while not engine.ready_to_trade():  # noqa: ASYNC110
             await trio.sleep(READY_LOOK_S)
         self.ready_after_s = trio.current_time() - self.started_at
-        self.collector.settle()
-        log.info("ready_to_trade", after_s=round(self.ready_after_s, 3))
+        in_huge_pages = self.collector.settle()
+        log.info("ready_to_trade", after_s=round(self.ready_after_s, 3), in_huge_pages_mib=in_huge_pages >> 20)
 
     async def _replay(self, engine: Engine, venue: OpenVenue, session: SimSession) -> None:
         exchange = venue.exchange

@@ -15,6 +15,7 @@ import trio
 
 from genesis.core.clock import Clock
 from genesis.edge.connection_stats import Durations
+from genesis.edge.huge_pages import gather
 from protocols.health import LineTimes
 
 THRESHOLDS: Final = (5_000, 20, 1_000)
@@ -42,10 +43,12 @@ class Collector:
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
 
-    def settle(self) -> None:
-        """The start is over: what lives now lives long, and is not looked at again."""
+    def settle(self) -> int:
+        """The start is over: what lives now lives long. It is not looked at again, and gathered in huge pages: how
+        many bytes those are."""
         gc.collect()
         gc.freeze()
+        return gather()
 
     async def tidy(self, clock: Clock) -> None:
         """Look in the middle of each minute, for ever: through everything at each `ALL_EVERY`th."""

@@ -17,6 +17,7 @@ import attrs
 import msgspec
 import trio
 
+from genesis.edge.huge_pages import gather
 from genesis.worlds.mutants import MUTANTS, mutated
 from genesis.worlds.timeframes import SHARES
 from genesis.worlds.witness import Violation
@@ -188,9 +189,10 @@ async def _checkpoint_us() -> float:
 
 
 def _settle() -> None:
-    """Modules and caches stay: no later collection need look through them."""
+    """Modules and caches stay: no later collection need look through them, and they lie together."""
     gc.collect()
     gc.freeze()
+    gather()
 
 
 def outcomes(errands: Iterable[Errand], *, processes: int = 1) -> Iterator[Outcome]:
