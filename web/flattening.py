@@ -20,13 +20,15 @@ _LEAST: Final = Decimal("0.00000001")
 
 @attrs.frozen
 class Left:
-    """What is left of what was to be closed, and what was opened since; amounts are signed base."""
+    """What is left of what was to be closed, and what was opened since; amounts are signed base. Behind the end of a
+    recording nothing trades: what is held then stays."""
 
     is_done: bool
     open_orders: int
     held: dict[str, Decimal]
     opened_since: dict[str, Decimal]
     given_up: tuple[str, ...] = ()
+    recording_over: bool = False
 
     @property
     def is_nothing(self) -> bool:
@@ -45,6 +47,8 @@ class Left:
             return f"done: what was open and held is closed; trading goes on, and has opened since then: {since}"
         held = ", ".join(f"{plain(amount)} {name}" for name, amount in self.held.items()) or "nothing"
         ends = f"given up after three tries: {', '.join(self.given_up)}" if self.given_up else "it goes on"
+        if self.recording_over:
+            ends = "the recording is over, nothing trades any more"
         return f"open orders: {self.open_orders}, held: {held}; {ends}"
 
 
@@ -63,7 +67,7 @@ def left_of(readers: Readers, flatten_id: str, symbol: str | None) -> Left:
     since = {order.symbol for order in ours if order.cid > newest and order.purpose in _OPENS and _did_come(order)}
     if wish is not None:
         since -= {*wish.given_up}
-    account = readers.account()
+    account, replay = readers.account(), readers.status().replay
     positions = account.positions if account is not None else ()
     held = {
         str(each.symbol): each.quantity
@@ -77,6 +81,7 @@ def left_of(readers: Readers, flatten_id: str, symbol: str | None) -> Left:
         held={name: quantity for name, quantity in held.items() if name not in since},
         opened_since={name: held.get(name, ZERO) for name in sorted(since)},
         given_up=() if wish is None else tuple(map(str, wish.given_up)),
+        recording_over=replay is not None and replay.done,
     )
 
 

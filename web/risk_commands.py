@@ -52,6 +52,7 @@ from web.risk_models import (
     DecisionsAnswer,
     Evaluation,
     Flattening,
+    Flattenings,
     Limits,
     LimitsChanged,
     LimitView,
@@ -320,7 +321,7 @@ async def flatten(api: Api, call: Call) -> Flattening:
     body: FlattenBody = call.body
     begun = await close_all(api, call)
     left, waited_s = await left_within(api.readers, api.clock, begun.correlation_id, body.symbol, body.wait_s)
-    return _told(begun.correlation_id, begun.message, left, waited_s)
+    return _told(begun.correlation_id, body.symbol, left, waited_s)
 
 
 async def flattened(api: Api, call: Call) -> Flattening:
@@ -332,19 +333,32 @@ async def flattened(api: Api, call: Call) -> Flattening:
     if wish is None:
         told = f"no wish to flatten is known by {name[:80]}: it was not heard yet, or is older than the newest"
         raise ApiError(404, told, code="unknown_flatten")
-    return _told(name, f"closing {wish.symbol or 'everything'}", left_of(api.readers, name, wish.symbol), waited_s)
+    return _told(name, wish.symbol, left_of(api.readers, name, wish.symbol), waited_s)
 
 
-def _told(name: str, message: str, left: Left, waited_s: float) -> Flattening:
+async def flattens(api: Api, call: Call) -> Flattenings:
+    """How far the wishes are that anybody began: whoever has lost the id of his own finds it here."""
+    readers = api.readers
+    return Flattenings(
+        flattens=tuple(
+            _told(wish.flatten_id, wish.symbol, left_of(readers, wish.flatten_id, wish.symbol), 0.0)
+            for wish in reversed(readers.flattens())
+        )
+    )
+
+
+def _told(name: str, symbol: str | None, left: Left, waited_s: float) -> Flattening:
     return Flattening(
         accepted=True,
         correlation_id=name,
-        message=message,
+        message=f"closing {symbol or 'everything'}",
+        symbol=symbol,
         verified=left.is_nothing,
         open_orders=left.open_orders,
         held={symbol: str(quantity) for symbol, quantity in left.held.items()},
         opened_since={symbol: str(quantity) for symbol, quantity in left.opened_since.items()},
         under_way=not left.is_done,
         given_up=left.given_up,
+        recording_over=left.recording_over,
         waited_s=round(waited_s, 3),
     )

@@ -112,16 +112,25 @@ class Flattening(msgspec.Struct, frozen=True, kw_only=True):
     Amounts smaller than the venue takes count as nothing. `waited_s` is how long was looked for it. `opened_since` is
     what is held, or ordered, of symbols in which something was opened after all was closed: trading goes on. Nothing of
     that counts as left. While it is `under_way` the engine works on it, and opens nothing there. What is `given_up`
-    nobody closes any more: three sales of it were in vain.
+    nobody closes any more: three sales of it were in vain. `symbol` is null for everything. Once the `recording_over`
+    is true (mode sim) nothing trades any more, and what is still held stays.
     """
 
     accepted: bool
     correlation_id: str
     message: str
+    symbol: str | None
     verified: bool
     open_orders: int
     held: dict[str, str]
     opened_since: dict[str, str]
     under_way: bool
     given_up: tuple[str, ...]
+    recording_over: bool
     waited_s: float
+
+
+class Flattenings(msgspec.Struct, frozen=True, kw_only=True):
+    """The wishes to flatten, or to close a position, that are under way, and the newest that are over; newest first."""
+
+    flattens: tuple[Flattening, ...]

@@ -52,7 +52,7 @@ from web.models import (
     Wallets,
 )
 from web.observability import OBSERVING
-from web.risk_models import Flattening
+from web.risk_models import Flattening, Flattenings
 from web.risk_routes import RISK_CONTROLLING, RISK_READING
 from web.shadow_commands import SHADOW_CHANGING
 from web.signal_routes import SIGNALS
@@ -336,6 +336,15 @@ CONTROLLING: Final = (
         tag="risk",
         summary="Cancel every order and close every position, of one symbol or of all.",
         statuses=(503,),
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/risk/unified/flatten",
+        scope=READ,
+        handler=risk_commands.flattens,
+        answer=Flattenings,
+        tag="risk",
+        summary="The wishes to flatten, or to close a position, that are under way, and the newest that are over.",
     ),
     Route(
         method="GET",

@@ -103,6 +103,8 @@ def flatten(
                 f"{left}; {names} was given up after three tries: `genesis orders` tells why, and nobody closes it now",
                 ExitCode.TIME_OUT,
             )
+        if answer["recording_over"]:
+            raise CommandFailed(f"{left}; the recording is over: nothing trades any more", ExitCode.TIME_OUT)
         raise CommandFailed(f"{left}; it goes on: look at `genesis positions`", ExitCode.TIME_OUT)
     if reading.json:
         return

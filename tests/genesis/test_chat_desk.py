@@ -19,6 +19,7 @@ from protocols.units import Symbol
 from tests.house import House, check_books, house, lively_layer, piece_of
 from tests.web.fakes import BTC, a_lot, an_account, some_readers
 from web.controls import Controls
+from web.models import EngineStatus, ReplayProgress
 
 
 @asynccontextmanager
@@ -211,10 +212,18 @@ async def test_forceexit_closes_only_when_it_is_confirmed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given_up", "held", "told"),
+    ("left", "given_up", "held", "told"),
     [
-        ((), "0", "tBTCUSD: done: no order is open and nothing is held"),
+        ((), (), "0", "tBTCUSD: done: no order is open and nothing is held"),
         (
+            (BTC,),
+            (),
+            "0.5",
+            "tBTCUSD: closing; after 4 s open orders: 0, held: 0.5 tBTCUSD; the recording is over, nothing trades any "
+            "more: see /status",
+        ),
+        (
+            (),
             (BTC,),
             "0.5",
             "tBTCUSD: closing; after 4 s open orders: 0, held: 0.5 tBTCUSD; given up after three tries: tBTCUSD: "
@@ -222,8 +231,12 @@ async def test_forceexit_closes_only_when_it_is_confirmed(tmp_path: Path) -> Non
         ),
     ],
 )
-async def test_forceexit_answers_what_came_of_it(given_up: tuple[Symbol, ...], held: str, told: str) -> None:
+async def test_forceexit_answers_what_came_of_it(
+    left: tuple[Symbol, ...], given_up: tuple[Symbol, ...], held: str, told: str
+) -> None:
     """ "Closing" is no answer to whoever sits in a train and sold because the market fell."""
+    over = ReplayProgress(recording="a", start_ms=0, end_ms=1, at_ms=1, fraction=1.0, done=bool(left))
+    status = EngineStatus(mode="sim", version="1", replay=over)
     asked: list[Flatten] = []
 
     async def flatten(wish: Flatten) -> None:
@@ -231,7 +244,7 @@ async def test_forceexit_answers_what_came_of_it(given_up: tuple[Symbol, ...], h
 
     def flattens() -> tuple[FlattenView, ...]:
         return tuple(
-            FlattenView(flatten_id=one.correlation_id, symbol=one.symbol, left=(), given_up=given_up, last_cid=9)
+            FlattenView(flatten_id=one.correlation_id, symbol=one.symbol, left=left, given_up=given_up, last_cid=9)
             for one in asked
         )
 
@@ -241,7 +254,7 @@ async def test_forceexit_answers_what_came_of_it(given_up: tuple[Symbol, ...], h
         return msgspec.structs.replace(state, positions=(msgspec.structs.replace(state.positions[0], quantity=amount),))
 
     desk = ChatDesk(
-        readers=some_readers(account=account, flattens=flattens, orders=lambda: ()),
+        readers=some_readers(account=account, flattens=flattens, orders=lambda: (), status=lambda: status),
         controls=Controls(flatten=flatten),
         clock=Stepping(2.0),
         chance=random.Random("chat"),

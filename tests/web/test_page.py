@@ -13,6 +13,7 @@ import trio
 from protocols.market import Freshness
 from protocols.orders import Adopt
 from protocols.risk import TradingState
+from protocols.trading import FlattenView
 from protocols.units import Symbol
 from tests.web.browser import (
     PATIENCE_MS,
@@ -23,6 +24,7 @@ from tests.web.browser import (
     expect_toast,
     expect_width,
     sync_api,
+    until,
     watch,
 )
 from tests.web.fakes import a_config, a_lot
@@ -438,12 +440,89 @@ async def test_what_came_of_a_close_is_told_until_it_is_over() -> None:
             expect(banners).to_contain_text("Not closed, given up after three tries: BTC/USD")
             expect(banners).to_have_count(1)
 
+            # Loaded anew, that is no longer under way and would be told by nobody; hidden, it stays hidden.
+            page.reload()
+            expect(banners).to_contain_text("Not closed, given up after three tries: BTC/USD")
+            banners.get_by_role("button", name="Hide").click()
+            expect(banners).to_have_count(0)
+            page.reload()
+            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
+            expect(banners).to_have_count(0)
+
             says = None
             close()
             expect(banners).to_contain_text("Nobody can tell what came of closing everything")
-            seen.complained("404")
+            # The order actor stood still, and hears of it now.
+            says = over
+            expect(banners).to_contain_text("Closed: everything")
+            until(page, lambda: bool(seen.errors))
+            assert all("404" in each for each in seen.errors), seen.errors
+            seen.errors.clear()
 
     async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_a_close_that_anybody_began_is_told_on_a_page_that_is_opened_meanwhile() -> None:
+    """Begun on the phone, by a command, or here before the page was loaded anew: it was told nowhere."""
+    demo = Demo()
+    under_way = FlattenView(
+        flatten_id="api:elsewhere", symbol=Symbol("tBTCUSD"), left=(Symbol("tBTCUSD"),), given_up=(), last_cid=1_000_000
+    )
+    done = msgspec.structs.replace(under_way, flatten_id="api:older", left=())
+
+    def scenario(stage: Stage) -> None:
+        demo.flattens = (done, under_way)
+        with a_page(stage) as (page, seen):
+            page.set_viewport_size({"width": 390, "height": 844})
+            page.goto(stage.link())
+            banners = page.locator(".banner.closing")
+            expect(banners).to_have_count(1)
+            expect(banners).to_contain_text("Closing BTC/USD …Open orders: ")
+            # However far down the page a close was pressed.
+            page.locator("section[aria-labelledby=notices]").scroll_into_view_if_needed()
+            expect(banners).to_be_in_viewport()
+            demo.flattens = (done, msgspec.structs.replace(under_way, left=(), given_up=(Symbol("tBTCUSD"),)))
+            expect(banners).to_contain_text("Not closed, given up after three tries: BTC/USD")
+
+            # Another close does not hide what was not closed: only one of the same does.
+            page.locator(".controls").get_by_role("button", name="Flatten").scroll_into_view_if_needed()
+            page.evaluate("scrollTo(0, 0)")
+            page.get_by_role("button", name="Close ETH/USD").click()
+            page.locator("dialog").get_by_role("button", name="Close").click()
+            expect(banners).to_have_count(2)
+            expect(banners.first).to_contain_text("given up after three tries: BTC/USD")
+            page.get_by_role("button", name="Close BTC/USD").click()
+            page.locator("dialog").get_by_role("button", name="Close").click()
+            expect(banners.filter(has_text="given up")).to_have_count(0)
+            assert not seen.errors
+
+    async with on_stage(demo=demo) as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_a_close_whose_answer_was_lost_is_looked_for() -> None:
+    """The engine had it and closed; the page said that the engine does not answer, and no more."""
+    demo = Demo()
+    under_way = FlattenView(
+        flatten_id="api:lost", symbol=Symbol("tBTCUSD"), left=(Symbol("tBTCUSD"),), given_up=(), last_cid=1_000_000
+    )
+
+    def lose(route: "sync_api.Route") -> None:
+        demo.flattens = (under_way,)
+        route.abort()
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, seen):
+            page.goto(stage.link())
+            page.route("**/api/v2/positions/*/close", lose)
+            page.get_by_role("button", name="Close BTC/USD").click()
+            page.locator("dialog").get_by_role("button", name="Close").click()
+            expect_toast(page, "bad", "does not answer")
+            expect(page.locator(".banner.closing")).to_contain_text("Closing BTC/USD")
+            seen.complained("ERR_FAILED")
+
+    async with on_stage(demo=demo) as stage:
         await in_thread(scenario, stage)
 
 

@@ -38,6 +38,7 @@ from tests.web.fakes import BTC, ETH, NOW_MS, Told, Web, a_risk, a_verdict, a_we
 from tests.web.serving import a_server
 from web.controls import Controls
 from web.legacy import SUCCESSORS
+from web.models import EngineStatus, ReplayProgress
 from web.routes import ROUTES
 from web.tokens import Scope
 
@@ -340,6 +341,29 @@ async def test_a_wish_to_flatten_is_asked_after_by_the_id_of_its_answer() -> Non
             assert (await client.get(f"{UNIFIED}/flatten/{name}?wait_s={wait}")).status_code == 422, wait
     async with web.client(None) as client:
         assert (await client.get(f"{UNIFIED}/flatten/{name}")).status_code == 401
+
+
+async def test_the_wishes_to_flatten_are_listed_newest_first_and_what_nobody_closes_any_more_behind_a_recording() -> (
+    None
+):
+    over = ReplayProgress(recording="a", start_ms=0, end_ms=1, at_ms=1, fraction=1.0, done=True)
+    wishes = tuple(
+        FlattenView(flatten_id=name, symbol=symbol, left=left, given_up=(), last_cid=3)
+        for name, symbol, left in (("api:1", None, ()), ("api:2", BTC, (BTC,)))
+    )
+    status = EngineStatus(mode="sim", version="1", replay=over)
+    web = a_web(readers=some_readers(flattens=lambda: wishes, orders=lambda: (), status=lambda: status))
+    async with web.client() as client:
+        told = (await client.get(f"{UNIFIED}/flatten")).json()["flattens"]
+        one = (await client.get(f"{UNIFIED}/flatten/api:2")).json()
+    assert [(each["correlation_id"], each["symbol"], each["under_way"]) for each in told] == [
+        ("api:2", "tBTCUSD", True),
+        ("api:1", None, False),
+    ]
+    assert [each["recording_over"] for each in told] == [True, True]
+    assert {**one, "waited_s": 0.0} == told[0]
+    async with web.client(None) as client:
+        assert (await client.get(f"{UNIFIED}/flatten")).status_code == 401
 
 
 async def test_what_a_flatten_gave_up_is_told_and_waited_for_no_longer() -> None:

@@ -26,7 +26,7 @@ from web.app import create_app
 from web.controls import Controls
 from web.guard import hosts_for
 from web.keyring import open_keyring
-from web.models import EngineStatus
+from web.models import EngineStatus, ReplayProgress
 from web.readers import Readers
 from web.server import ServerCounters, open_listeners, port_of
 from web.site import Site
@@ -167,6 +167,7 @@ class Engine:
     flattened: int | None = None
     """The newest order's number when the flatten came that is done; None: nobody heard of one."""
     given_up: tuple[Symbol, ...] = ()
+    replay: ReplayProgress | None = None
 
     async def hear(self, command: RiskCommand) -> bool:
         self.told.append(command)
@@ -184,7 +185,9 @@ class Engine:
 
     def readers(self) -> Readers:
         return Readers(
-            status=lambda: EngineStatus(mode="sim", version="1", venue_ms=1_517_900_000_000, speed="60"),
+            status=lambda: EngineStatus(
+                mode="sim", version="1", venue_ms=1_517_900_000_000, speed="60", replay=self.replay
+            ),
             orders=lambda: self.orders,
             fills=lambda: self.fills,
             flattens=self.flattens,
@@ -346,6 +349,10 @@ async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture
     """At three in the morning "closing" is no answer: is it closed?"""
     assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.TIME_OUT
     assert "after 1 s 1 orders are open and nothing is held; it goes on" in capsys.readouterr().err
+    engine.replay = ReplayProgress(recording="a", start_ms=0, end_ms=1, at_ms=1, fraction=1.0, done=True)
+    assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.TIME_OUT
+    assert "1 orders are open and nothing is held; the recording is over: nothing trades" in capsys.readouterr().err
+    engine.replay = None
     engine.orders, engine.flattened = (), 6
     assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.OK
     assert "done: no order is open and nothing is held" in capsys.readouterr().out
@@ -365,7 +372,7 @@ async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture
         in told
     )
     assert await engine.command("flatten", "--yes", "--wait", "60") == ExitCode.CONFIGURATION
-    assert len(engine.told) == 5
+    assert len(engine.told) == 6
 
 
 async def test_a_link_opens_the_page_once(engine: Engine, capsys: Capture) -> None:

@@ -127,7 +127,7 @@ export function Controls() {
       text=${tr("Every order is cancelled and everything held is sold at market.")}
       word="flatten"
       why
-      run=${(reason) => post("risk/unified/flatten", { confirm: "flatten" })(reason).then(closing())}
+      run=${(reason) => closing(post("risk/unified/flatten", { confirm: "flatten" })(reason))}
     />
   </div>`;
 }

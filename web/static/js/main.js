@@ -111,8 +111,8 @@ function Page() {
   };
   return html`
     <a class="skip" href="#main" onClick=${skip}>${tr("Skip to the page")}</a>
-    <${Header} onHelp=${() => setHelp(true)} />
-    <${DevBanner} /><${LinkBanner} /><${AccountBanner} /><${ClosingBanners} />
+    <div class="roof"><${Header} onHelp=${() => setHelp(true)} /><${ClosingBanners} /></div>
+    <${DevBanner} /><${LinkBanner} /><${AccountBanner} />
     <div class="house">
       <${Navigation} here=${page && page.path} />
       <main ref=${main} id="main" tabindex="-1" class="page page-${page ? page.path : "none"}">

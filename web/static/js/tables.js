@@ -54,7 +54,7 @@ export function PositionsCard({ className = "" }) {
         <td class="n widest ${tone(row.realized_pnl)}" title=${realizedWords()}>${signed(row.realized_pnl)}</td>
         <td class="act"><${Command} small about=${pair(row.symbol)} label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
           text=${tr("Orders in this symbol are cancelled and the position is closed at market.")}
-          run=${() => call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {}).then(closing(row.symbol))} /></td>
+          run=${() => closing(call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {}), row.symbol)} /></td>
       </tr>`,
     )} />`;
   };
