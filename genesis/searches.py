@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from genesis.domain.overfitting import Window, windows
+from genesis.domain.overfitting import Window, by_the_day, windows
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for
 from genesis.edge.kept_file import KeptFile
@@ -239,8 +239,8 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         learned_sum += learned
         tested_sum += found
         window = step.get("window")
-        learned_rate += _by_the_day(metric, learned, None if window is None else window.train_to - window.train_from)
-        tested_rate += _by_the_day(metric, found, None if window is None else window.test_to - window.test_from)
+        learned_rate += by_the_day(metric, learned, None if window is None else window.train_to - window.train_from)
+        tested_rate += by_the_day(metric, found, None if window is None else window.test_to - window.test_from)
     return {
         "windows": len(steps),
         "tested": tested,
@@ -251,13 +251,6 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         "tested_mean": tested_sum / compared if compared else None,
         "efficiency": tested_rate / learned_rate if learned_rate > 0 else None,
     }
-
-
-def _by_the_day(metric: str, value: float, span_ms: int | None) -> float:
-    """A return as growth a day (its logarithm), so that windows of different lengths can be compared."""
-    if metric != "total_return" or span_ms is None or value <= -1.0:
-        return value
-    return math.log1p(value) * DAY_MS / span_ms
 
 
 def _study(

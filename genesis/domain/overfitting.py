@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from genesis.domain.performance import DAY_MS
+
 EULER: Final = 0.5772156649015329
 _NORMAL: Final = NormalDist()
 
@@ -24,6 +26,14 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     train_to: int
     test_from: int
     test_to: int
+
+
+def by_the_day(metric: str, value: float, span_ms: int | None) -> float:
+    """A return as growth a day (its logarithm), so that windows of different lengths can be compared; other figures are
+    ratios of their own."""
+    if metric != "total_return" or span_ms is None or value <= -1.0:
+        return value
+    return math.log1p(value) * DAY_MS / span_ms
 
 
 def windows(

@@ -16,6 +16,7 @@ from genesis.research.costs import flat_fees
 from genesis.research.drawing import Plane, bounds, count_heat, heat
 from genesis.research.runs import RunResult, when
 from genesis.research.search import StudyReport, judged, overfitted
+from genesis.research.walk_drawing import tests_svg, windows_svg
 from protocols.measures import Group, TradeRow
 
 TEMPLATES: Final = Path(__file__).parent
@@ -123,6 +124,8 @@ def study_html(title: str, market: str, report: StudyReport, version: str) -> st
             ),
             ("Probability of overfitting (PBO)", overfitted(report)),
         ],
+        windows_svg="",
+        tests_svg="",
         heading="Not beaten by any other",
         columns=["Trial", *parameters, *names, "total_return", "max_drawdown", "trades"],
         front=[
@@ -176,6 +179,8 @@ def walk_html(
             (f"{metric}, mean of what was tested", ratio(summary["tested_mean"])),
             ("Efficiency (tested over learned)", ratio(summary["efficiency"])),
         ],
+        windows_svg=windows_svg(steps, metric),
+        tests_svg=tests_svg(steps),
         heading="Window by window",
         columns=[
             "Learned from",

@@ -144,6 +144,13 @@ def test_a_walk_forward_has_a_page() -> None:
     for told in ("Window by window", "+4.32%", "-10.00%", "1970-01-03 00:00", ">7<"):
         assert told in page, told
     assert "Cells hold" not in page
+    # The first window's two bars, the one that the second learned, and the account of the one that was tested.
+    assert page.count('<rect class="learned"') == 2
+    assert page.count('<rect class="tested"') == 1
+    assert "tested: 1.5" in page
+    assert page.count('<path class="equity"') == 1
+    none = walk_html("a walk", "tBTCUSD:1m", steps[2:], summary, "1")
+    assert "<svg" not in none
 
 
 @settings(deadline=None)
