@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from genesis.domain.overfitting import Window, by_the_day, windows
+from genesis.domain.overfitting import Window, by_the_day, efficiency_of, windows
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for
 from genesis.edge.kept_file import KeptFile
@@ -213,10 +213,11 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
     """The tests one after another, as one account would have gone through them.
 
     `efficiency` is the first objective as it was tested over as it was learned. A return is taken by the day there,
-    since a longer window earns more; other figures are ratios of their own.
+    since a longer window earns more; other figures are ratios of their own. None where that says nothing.
     """
     equity, tested, compared, learned_sum, tested_sum = 1.0, 0, 0, 0.0, 0.0
-    learned_rate, tested_rate = 0.0, 0.0
+    learned_rates: list[float] = []
+    tested_rates: list[float] = []
     metric = goal.objectives[0][0]
     worst = 0.0
     peak = 1.0
@@ -239,8 +240,10 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         learned_sum += learned
         tested_sum += found
         window = step.get("window")
-        learned_rate += by_the_day(metric, learned, None if window is None else window.train_to - window.train_from)
-        tested_rate += by_the_day(metric, found, None if window is None else window.test_to - window.test_from)
+        span_ms = None if window is None else window.train_to - window.train_from
+        learned_rates.append(by_the_day(metric, learned, span_ms))
+        span_ms = None if window is None else window.test_to - window.test_from
+        tested_rates.append(by_the_day(metric, found, span_ms))
     return {
         "windows": len(steps),
         "tested": tested,
@@ -249,7 +252,7 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         "metric": metric,
         "learned_mean": learned_sum / compared if compared else None,
         "tested_mean": tested_sum / compared if compared else None,
-        "efficiency": tested_rate / learned_rate if learned_rate > 0 else None,
+        "efficiency": efficiency_of(learned_rates, tested_rates),
     }
 
 

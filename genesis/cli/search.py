@@ -303,15 +303,10 @@ def _percent(answer: Any) -> str:
     return "-" if found is None else f"{found:+.2%}"
 
 
-def _why_unknown(summary: dict[str, Any]) -> str:
-    if not summary["tested"]:
-        return "nothing was tested"
-    return "no window has both figures" if summary["learned_mean"] is None else "what was learned has no gain"
-
-
 def _show_steps(
     steps: list[dict[str, Any]], summary: dict[str, Any], goal: "Goal", stopped: bool, folder: Path
 ) -> None:
+    from genesis.domain.overfitting import why_no_efficiency
     from genesis.domain.performance import DAY_MS
 
     metric = goal.objectives[0][0]
@@ -349,7 +344,7 @@ def _show_steps(
             ("drawdown of the tests together", f"at most {summary['max_drawdown_at_most']:.2%}"),
             (
                 "efficiency",
-                f"not known: {_why_unknown(summary)}"
+                f"not known: {why_no_efficiency(summary['tested'], summary['learned_mean'])}"
                 if efficiency is None
                 else f"{efficiency:.2f} (what was tested over what was learned)",
             ),

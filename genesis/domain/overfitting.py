@@ -4,7 +4,7 @@ often the best of one half of the time is nothing special in the other."""
 import itertools
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
+from statistics import NormalDist, stdev
 from typing import Final
 
 import msgspec
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from genesis.domain.performance import DAY_MS
 
+MOST_EFFICIENT: Final = 10.0
 EULER: Final = 0.5772156649015329
 _NORMAL: Final = NormalDist()
 
@@ -34,6 +35,29 @@ def by_the_day(metric: str, value: float, span_ms: int | None) -> float:
     if metric != "total_return" or span_ms is None or value <= -1.0:
         return value
     return math.log1p(value) * DAY_MS / span_ms
+
+
+def efficiency_of(learned: Sequence[float], tested: Sequence[float]) -> float | None:
+    """The mean of what was tested over that of what was learned, window by window; None where that says nothing.
+
+    A ratio has a meaning only where what is below the line is surely not zero (Fieller 1954): a mean within its own
+    standard error of zero might as well be that, and +0.05 learned beside +0.4 tested would read as eight times as
+    good as promised. Of one window there is no such error; nobody is ten times as good as the best of a search.
+    """
+    if not learned or not all(map(math.isfinite, (*learned, *tested))):
+        return None
+    mean, came = sum(learned) / len(learned), sum(tested) / len(tested)
+    error = stdev(learned) / math.sqrt(len(learned)) if len(learned) > 1 else 0.0
+    return came / mean if mean > error and abs(came) <= MOST_EFFICIENT * mean else None
+
+
+def why_no_efficiency(tested: int, learned_mean: float | None) -> str:
+    """What to say in place of it, by how many windows were tested and the mean of what was learned."""
+    if not tested:
+        return "nothing was tested"
+    if learned_mean is None:
+        return "no window has both figures"
+    return "what was learned has no gain" if learned_mean <= 0.0 else "what was learned is too near to zero"
 
 
 def windows(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from genesis.domain.measures import WEEKDAYS
-from genesis.domain.overfitting import MonteCarlo, block_bootstrap, shuffle_trades
+from genesis.domain.overfitting import MonteCarlo, block_bootstrap, shuffle_trades, why_no_efficiency
 from genesis.research.costs import flat_fees
 from genesis.research.drawing import Plane, bounds, count_heat, heat
 from genesis.research.runs import RunResult, when
@@ -177,7 +177,7 @@ def walk_html(
             ("Drawdown of the tests together, at most", plain_percent(summary["max_drawdown_at_most"])),
             (f"{metric}, mean of what was learned", ratio(summary["learned_mean"])),
             (f"{metric}, mean of what was tested", ratio(summary["tested_mean"])),
-            ("Efficiency (tested over learned)", ratio(summary["efficiency"])),
+            ("Efficiency (tested over learned)", _efficiency(summary)),
         ],
         windows_svg=windows_svg(steps, metric),
         tests_svg=tests_svg(steps),
@@ -197,6 +197,11 @@ def walk_html(
         heatmaps=[],
         version=version,
     )
+
+
+def _efficiency(summary: Mapping[str, Any]) -> str:
+    known = summary["efficiency"]
+    return ratio(known) if known is not None else f"- ({why_no_efficiency(summary['tested'], summary['learned_mean'])})"
 
 
 def _study_heatmap(one: Any) -> dict[str, Any]:

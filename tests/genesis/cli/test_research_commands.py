@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from genesis.cli.main import call
-from genesis.cli.search import _why_unknown
 from genesis.domain.decision_log import record_lines
 from genesis.domain.recording import CandleRecording
 from genesis.edge.store import Store
@@ -273,15 +272,3 @@ def test_the_exchange_alone_tells_a_taken_port(capsys: Capture) -> None:
         assert os.strerror(98) in one_line(capsys)
     assert call(["simulator", "--recording", RECORDING, "--control-port", "70000"]) == ExitCode.CONFIGURATION
     assert "control-port must be in 0..65535, was 70000" in one_line(capsys)
-
-
-@pytest.mark.parametrize(
-    ("tested", "learned_mean", "why"),
-    [
-        (0, None, "nothing was tested"),
-        (2, None, "no window has both figures"),
-        (2, -0.5, "what was learned has no gain"),
-    ],
-)
-def test_a_walk_forward_says_why_its_efficiency_is_not_known(tested: int, learned_mean: float | None, why: str) -> None:
-    assert _why_unknown({"tested": tested, "learned_mean": learned_mean}) == why

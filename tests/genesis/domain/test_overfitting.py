@@ -16,9 +16,11 @@ from genesis.domain.overfitting import (
     block_sizes,
     block_sums,
     deflated_sharpe,
+    efficiency_of,
     expected_best_sharpe,
     overfitting,
     shuffle_trades,
+    why_no_efficiency,
     windows,
 )
 
@@ -216,3 +218,44 @@ def test_of_very_many_trials_neighbouring_blocks_are_one(monkeypatch: pytest.Mon
     assert found is not None
     assert (found.blocks, found.ways) == (8, 70)
     assert (found.probability, found.loss_probability) == by_the_book(returns, 8)
+
+
+@pytest.mark.parametrize(
+    ("learned", "tested", "told"),
+    [
+        ([2.0, 1.0], [1.0, 0.5], 0.5),
+        ([2.0], [-1.0], -0.5),
+        ([], [], None),
+        ([-0.5], [1.0], None),
+        # +0.05 in the mean of +2 and -1.9 is not known to be above zero, and 0.4 not eight times as good as promised.
+        ([2.0, -1.9], [0.4, 0.4], None),
+        ([0.01, 0.011], [1.0, 1.0], None),
+        ([0.01, 0.011], [-1.0, -1.0], None),
+        ([math.inf, 1.0], [1.0, 1.0], None),
+    ],
+)
+def test_an_efficiency_is_told_only_where_what_was_learned_is_surely_more_than_nothing(
+    learned: list[float], tested: list[float], told: float | None
+) -> None:
+    assert efficiency_of(learned, tested) == told
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=12), st.data())
+def test_no_efficiency_is_beyond_what_is_credible(learned: list[float], data: st.DataObject) -> None:
+    """Near a learned mean of zero it read as anything, with either sign."""
+    some = st.lists(st.floats(-5, 5), min_size=len(learned), max_size=len(learned))
+    told = efficiency_of(learned, data.draw(some))
+    assert told is None or (abs(told) <= 10.0 + 1e-9 and sum(learned) > 0.0)
+
+
+@pytest.mark.parametrize(
+    ("tested", "learned_mean", "why"),
+    [
+        (0, None, "nothing was tested"),
+        (2, None, "no window has both figures"),
+        (2, -0.5, "what was learned has no gain"),
+        (2, 0.05, "what was learned is too near to zero"),
+    ],
+)
+def test_a_walk_forward_says_why_its_efficiency_is_not_known(tested: int, learned_mean: float | None, why: str) -> None:
+    assert why_no_efficiency(tested, learned_mean) == why

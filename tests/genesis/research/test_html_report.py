@@ -149,6 +149,7 @@ def test_a_walk_forward_has_a_page() -> None:
     assert page.count('<rect class="tested"') == 1
     assert "tested: 1.5" in page
     assert page.count('<path class="equity"') == 1
+    assert "- (what was learned is too near to zero)" in page
     none = walk_html("a walk", "tBTCUSD:1m", steps[2:], summary, "1")
     assert "<svg" not in none
 
