@@ -10,6 +10,7 @@ has none free, changes nothing.
 """
 
 import ctypes
+import mmap
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -32,11 +33,7 @@ def gather() -> int:
 
     0 where there is no such kernel, where small pages are not of 4 KiB, or where it may not be seen what lies where.
     """
-    if sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
-        return 0
-    import resource
-
-    if resource.getpagesize() != PAGE:
+    if sys.platform != "linux" or mmap.PAGESIZE != PAGE or ctypes.sizeof(ctypes.c_void_p) != 8:
         return 0
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
