@@ -1,10 +1,14 @@
 """The loop of a world beside trio's own: one program makes the same steps, in the same order, at the same times."""
 
+import contextlib
+import contextvars
 import gc
 import hashlib
 import inspect
 import random
+import signal
 import sys
+import traceback
 import types
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -88,8 +92,13 @@ def _said(told: Any) -> Any:
 
 def _words(error: BaseException) -> Any:
     if isinstance(error, BaseExceptionGroup):
-        return [_words(one) for one in error.exceptions]
+        # A task's own error came through the task's own frames, and no loop's.
+        return [(_words(one), _places(one)) for one in error.exceptions]
     return f"{error!r} of {error.__cause__!r}, beside {error.__context__!r}"
+
+
+def _places(error: BaseException) -> list[str]:
+    return [frame.f_code.co_qualname for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 class Crowd:
@@ -158,6 +167,104 @@ def test_one_program_makes_the_same_steps_on_both_loops() -> None:
     assert crashed > 1
     assert steps > 2000
     assert born > 50
+
+
+MARK: contextvars.ContextVar[int] = contextvars.ContextVar("mark")
+
+
+class Scopes:
+    """Tasks that change one another's scopes while these are waited in, and wait for what cannot be given up."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.scopes: list[trio.CancelScope] = []
+        self.lock = trio.Lock()
+        self.said: list[Any] = []
+        self.born = 0
+
+    def say(self, *words: Any) -> None:
+        task = trio.lowlevel.current_task()
+        self.said.append(
+            (trio.current_time(), task.name, MARK.get(), task._cancel_points, task._schedule_points, *words)
+        )
+
+    async def not_to_be_given_up(self) -> None:
+        """Who cancels it is told that this does not work, and hears of it later."""
+        task, cancels = trio.lowlevel.current_task(), list[Callable[[], Any]]()
+
+        def end() -> None:
+            trio.lowlevel.reschedule(task, outcome.capture(cancels[0]) if cancels else outcome.Value("by itself"))
+
+        def abort(cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
+            cancels.append(cancel)
+            return trio.lowlevel.Abort.FAILED
+
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, VirtualClock)
+        clock.at(trio.current_time() + 1.5, end)
+        self.say(await trio.lowlevel.wait_task_rescheduled(abort))
+
+    async def change(self, scope: trio.CancelScope) -> None:
+        match self.chance.randrange(4):
+            case 0:
+                scope.cancel("somebody")
+            case 1:
+                scope.shield = not scope.shield
+            case _:
+                scope.deadline += self.chance.choice([-2, -1, 0, 1, 2])
+        self.say("its deadline", scope.deadline, trio_run.GLOBAL_RUN_CONTEXT.runner.deadlines.next_deadline())
+
+    async def member(self, nursery: trio.Nursery, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        chance = self.chance
+        MARK.set(chance.randrange(1000))
+        await trio.sleep(chance.choice([0, 0, 1]))
+        task_status.started(chance.randrange(9))
+        for _ in range(chance.randrange(16)):
+            match chance.randrange(7):
+                case 0 | 1:
+                    deadline = trio.current_time() + chance.randrange(4)
+                    with trio.CancelScope(shield=chance.random() < 0.5, deadline=deadline) as scope:
+                        self.scopes.append(scope)
+                        await trio.sleep(chance.choice([1, 2, 3]))
+                    self.say(scope.cancelled_caught)
+                case 2 | 3 if self.scopes:
+                    await self.change(chance.choice(self.scopes))
+                case 4:
+                    with trio.move_on_after(chance.choice([1, 2])) as scope:
+                        await self.not_to_be_given_up()
+                    self.say(scope.cancelled_caught)
+                case 5 if self.born < 20:
+                    self.born += 1
+                    with trio.move_on_after(chance.choice([0.5, 3])):
+                        self.say(await nursery.start(self.member, nursery, name=f"born {self.born}"))
+                case 6:
+                    with contextlib.suppress(trio.TooSlowError), trio.fail_after(2):
+                        async with self.lock:
+                            await trio.sleep(chance.choice([0, 0.5]))
+                            if chance.random() < 0.02:
+                                raise ValueError(f"at {trio.current_time()}")
+
+    async def main(self) -> list[Any]:
+        with trio.move_on_after(30):
+            async with trio.open_nursery() as nursery:
+                for number in range(6):
+                    nursery.start_soon(self.member, nursery, name=f"member {number}")
+        return self.said
+
+
+async def scopes(seed: int) -> list[Any]:
+    return await Scopes(seed).main()
+
+
+def test_scopes_that_others_change_end_alike_on_both_loops() -> None:
+    crashed = said = 0
+    for seed in range(20):
+        theirs, ours = by_trio(seed, scopes, seed), by_world(seed, scopes, seed)
+        assert ours == theirs
+        crashed += "ValueError" in str(theirs[0])
+        said += len(theirs[0])
+    assert crashed > 1
+    assert said > 1000
 
 
 def test_no_more_than_the_longest_row_of_the_woken_goes_on_in_front_of_the_batch() -> None:
@@ -299,6 +406,48 @@ def test_an_interrupt_is_told_to_the_task_that_is_the_program() -> None:
         return f"interrupted at {trio.current_time()}"
 
     assert run_virtual(1, main) == "interrupted at 5.0"
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_an_interrupt_that_nobody_was_told_ends_the_run(crashes: bool) -> None:
+    async def main() -> None:
+        trio_run.GLOBAL_RUN_CONTEXT.runner.ki_pending = True
+        if crashes:
+            raise ValueError("its own")
+
+    with pytest.raises(KeyboardInterrupt) as found:
+        run_virtual(1, main)
+    assert isinstance(found.value.__context__, ValueError) is crashes
+
+
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_an_interrupt_in_the_midst_of_the_loop_waits_for_the_program() -> None:
+    """As where nothing of a world's goes on: it rings between two steps."""
+    steps = Steps()
+
+    async def main() -> str:
+        steps.ring_at(steps.count + 20, lambda: signal.raise_signal(signal.SIGINT))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_turn_for_ever)
+            with pytest.raises(KeyboardInterrupt):
+                await trio.sleep_forever()
+            nursery.cancel_scope.cancel()
+        return "told"
+
+    assert run_virtual(1, main, steps=steps) == "told"
+
+
+async def _turn_for_ever() -> None:
+    while True:
+        await trio.lowlevel.checkpoint()
 
 
 @pytest.mark.usefixtures("_abandoned")
