@@ -240,12 +240,15 @@ class OrderExits(OrderProtector):
         book = (row.intent.symbol, row.intent.margin)
         if row.intent.margin or row.cancel_reason is not None:
             return True
-        parts = [
-            other.leaves
-            for other in self._open.values()
-            if (other.intent.symbol, other.intent.margin) == book
-            and ((other.cid < row.cid and other.intent.purpose is Purpose.FLATTEN) or _is_selling_now(other))
-        ]
+        parts = []
+        for other in self._open.values():
+            if (other.intent.symbol, other.intent.margin) != book:
+                continue
+            if (other.cid < row.cid and other.intent.purpose is Purpose.FLATTEN) or _is_selling_now(other):
+                parts.append(other.leaves)
+            elif other.intent.side is Side.SELL:
+                # A stop that the venue has just told to have sold, and whose trade is not here yet.
+                parts.append(other.unbooked)
         held = self._missing(book) if row.intent.side is Side.BUY else self.fills.held.get(book, ZERO)
         left = floor_amount(max(held - sum(parts, ZERO), ZERO))
         if left == ZERO:

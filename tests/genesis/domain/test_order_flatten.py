@@ -283,3 +283,21 @@ def test_a_cancel_that_was_asked_for_in_vain_is_asked_for_at_once_when_a_session
         bench.wait(5.0)
     (cancel,) = sent(bench.connect(2, bench.row(2, "os")))
     assert (type(cancel), cancel.cid) == (CancelOrder, 2)
+
+
+def test_a_close_that_waits_for_a_stop_does_not_sell_what_that_sold_at_last() -> None:
+    """The stop's cancel has no answer; a second before it is waited for no longer the venue tells that it has sold."""
+    bench, close = being_closed()
+    bench.hear(CommandNotSent(cid=close.cid, kind="on", session=1, reason="no line"))
+    stop = stop_of(silent(bench))
+    bench.accept(stop)
+    bench.wait(60.0)
+    bench.report(opened=[bench.row(stop, "rest")])
+    out = sent(bench.wait(5.0)) + sent(bench.wait(4.0))
+    out += sent(bench.hear(bench.row(stop, "oc", status="EXECUTED @ 95(-1)", remaining="0")))
+    for _ in range(20):
+        out += sent(bench.wait(0.5))
+    assert stops(out) == []
+    assert bench.machine.orders[close.cid].reason == "not sent: nothing is left of its position"
+    assert bench.machine.flattens["first"].books == ()
+    assert bench.machine.fills.held[BTC, False] == 0
