@@ -320,6 +320,15 @@ async def _leaves() -> str:
     return "left"
 
 
+async def _leaves_with_an_error() -> None:
+    async def one() -> None:
+        await trio.lowlevel.permanently_detach_coroutine_object(outcome.Error(ValueError("left")))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one)
+        nursery.start_soon(trio.sleep, 1)
+
+
 async def _waits_cancelled() -> bool:
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -344,7 +353,7 @@ async def _crashes_behind_another() -> None:
             await trio.sleep(1)
 
 
-@pytest.mark.parametrize("main", [_leaves, _waits_cancelled, _crashes_behind_another])
+@pytest.mark.parametrize("main", [_leaves, _leaves_with_an_error, _waits_cancelled, _crashes_behind_another])
 def test_what_is_seldom_ends_alike(main: Callable[..., Any]) -> None:
     assert by_world(1, main) == by_trio(1, main)
 
