@@ -18,7 +18,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_facts import Grounds, exposure_at, facts_at, grounds_of
 from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_judgement import Judgement
-from genesis.domain.risk_outputs import NOTHING, Change, Switch, notice_of, record_of
+from genesis.domain.risk_outputs import NOTHING, Change, notice_of, record_of
 from genesis.domain.risk_outputs import RiskOutputs as RiskOutputs
 from genesis.domain.risk_ready import ReadyGrounds
 from genesis.domain.risk_rules import judge, judge_at_once, write_at_once
@@ -26,6 +26,7 @@ from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
 from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, heard_before, held_quantity, owned_quantity
 from genesis.domain.risk_status import status_of
+from genesis.domain.risk_switches import is_as_careful, turn
 from genesis.domain.risk_wishes import wish_of_order, wish_of_score
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
@@ -35,24 +36,17 @@ from protocols.journal import AnyRecord, CellWrite, LateCell
 from protocols.orders import Approved, ApprovedChange, Bracket, OrderIntent, Purpose
 from protocols.risk import (
     AccountState,
-    AddLock,
     BreakerChanged,
     BreakerState,
     ChangeOrder,
     EvaluateOrder,
     LockAdded,
-    LockSource,
     ManualOrder,
     MarketCondition,
     MarketPrice,
-    RemoveLock,
-    ResetBreaker,
-    ResetPeaks,
     RiskCommand,
     RiskStatus,
-    SetPaused,
     SetTradingState,
-    TradingState,
     Verdict,
 )
 from protocols.settings import Settings
@@ -68,8 +62,6 @@ REMEMBERED = 512
 _AHEAD_MS = 3_600_000
 """How far a person's order may move venue time on: in a replay a wall clock is years ahead, and must not."""
 
-_CAREFUL = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
-"""From the least to the most careful."""
 _BUY, _SELL = Side.BUY, Side.SELL
 _SAYS_BUY, _SAYS_SELL, _SAYS_HOLD = Recommendation.BUY, Recommendation.SELL, Recommendation.HOLD
 _ENTRY, _EXIT = Purpose.ENTRY, Purpose.EXIT
@@ -206,56 +198,12 @@ class RiskMachine:
             return self._with_changes(self._change(command))
         if heard_before(self.state, command.correlation_id):
             return risk_unwanted.after_switch(self.state, command, NOTHING, again=True)
-        if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
+        if isinstance(command, SetTradingState) and command.only_tighter and is_as_careful(self.state, command.state):
             # Not even kept as a record: the journal's last word is the latch.
             return NOTHING
-        self._turn(command)
+        self._changes += turn(self.state, command, self.equity if self.account_known else None)
         outputs = RiskOutputs(turned=(record_of(command, self.state.now_ms, command.correlation_id),))
         return self._with_changes(risk_unwanted.after_switch(self.state, command, outputs))
-
-    def _is_careful(self, wanted: TradingState) -> bool:
-        """Whether trading is as careful as `wanted`, or more."""
-        return _CAREFUL.index(self.state.trading) >= _CAREFUL.index(wanted)
-
-    def _turn(self, command: Switch) -> None:
-        """Somebody turned a switch."""
-        state = self.state
-        match command:
-            case SetTradingState():
-                if command.state is TradingState.ACTIVE and state.trading is not TradingState.ACTIVE:
-                    # Resuming is somebody's decision to live with the drawdown so far: it is measured from here on.
-                    self._reset_peaks(None)
-                state.trading = command.state
-                state.trading_reason = command.reason
-            case SetPaused():
-                state.paused = command.paused
-                state.paused_reason = command.reason
-            case AddLock():
-                lasts_s = command.duration_s
-                lock = risk_protections.add_lock(
-                    state,
-                    symbol=command.symbol,
-                    strategy=command.strategy,
-                    source=LockSource.MANUAL,
-                    reason=command.reason,
-                    actor=command.actor,
-                    at_ms=state.now_ms,
-                    until_ms=None if lasts_s is None else state.now_ms + int(lasts_s * 1000),
-                )
-                self._changes.append(LockAdded(lock=lock))
-            case RemoveLock():
-                state.locks.pop(command.lock_id, None)
-            case ResetBreaker():
-                for scope, breaker in state.breakers.items():
-                    if command.scope in (None, scope) and breaker.state is not BreakerState.CLOSED:
-                        breaker.close(state.now_ms)
-                        self._changes.append(BreakerChanged(breaker=breaker.view()))
-            case ResetPeaks():
-                self._reset_peaks(command.strategy)
-
-    def _reset_peaks(self, strategy: str | None) -> None:
-        worth = self.equity if self.account_known else None
-        self._changes += risk_marks.reset_peaks(self.state, strategy, worth)
 
     def evaluate(self, intent: OrderIntent) -> Verdict:
         """What would be said to this order now, without saying it."""
