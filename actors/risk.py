@@ -75,7 +75,7 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.settings import Settings
-from protocols.signals import ForeseenScores, SignalScore
+from protocols.signals import ForeseenScores, SignalScore, StrategyFailed
 
 BATCH = 64
 RECENT = 200
@@ -136,19 +136,24 @@ class RiskActor:
         memory = _Memory(ctx, self.settings, self.pairs)
         past = _Told(ctx.name, journal, self.settings, self.proven_after_seq)
         machine = await self._recover(ctx, memory, journal, ui, past)
+        # Our last life may have died before it told.
+        for unwanted in machine.taken_back():
+            if not orders.put_if_room(unwanted):
+                await orders.put(unwanted)
         recent = deque(self.verdicts.value, maxlen=RECENT)
         self.status.set(machine.status())
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
+            approvals: list[Approved | ApprovedChange | EntryUnwanted] = []
             if (self.settings.version, self.pairs.version) != memory.versions:
-                memory.look(machine)
+                approvals += memory.look(machine)
             first = batch[0].message if batch else None
             if type(first) is SignalScore and len(batch) == 1:
                 # Most of what is heard, and what an order may wait for.
                 inputs: list[RiskInput] = [first]
                 outcomes = [(batch[0], machine.on_score(first))]
-            elif batch and all([type(envelope.message) is ForeseenScores for envelope in batch]):
+            elif batch and not approvals and all([type(envelope.message) is ForeseenScores for envelope in batch]):
                 # One alone: it takes its time, and of several markets the first that speaks makes the others void.
                 self._foresee(machine, memory, batch[-1].message, foreseen)
                 ctx.inbox.ack_all(batch)
@@ -174,7 +179,6 @@ class RiskActor:
                 check_commit(commit)
                 count = len(records)
             answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
-            approvals: list[Approved | ApprovedChange | EntryUnwanted] = []
             for _, outputs in outcomes:
                 approvals += outputs.unwanted
                 approvals += outputs.approved
@@ -250,6 +254,7 @@ class RiskActor:
         machine.restore(kept.cells)
         if ctx.generation > 1:
             # The order actor's mailbox has outlived us: what we approved is there or will be said again.
+            machine.on_settings(machine.settings)
             memory.begin(machine)
             return machine
         machine.forget_account()
@@ -406,11 +411,12 @@ class _Memory:
         """This is the state that a replay must begin with."""
         self._began = machine.checkpoint().payload
 
-    def look(self, machine: RiskMachine) -> None:
-        """Give the machine the settings and pairs of now: they are others."""
+    def look(self, machine: RiskMachine) -> tuple[EntryUnwanted, ...]:
+        """Give the machine the settings and pairs of now: they are others. Gives the entries that they take back."""
         self.versions, self._named = (self._settings.version, self._pairs.version), False
-        machine.on_settings(self._settings.take(self._ctx.name))
+        outputs = machine.on_settings(self._settings.take(self._ctx.name))
         machine.on_pairs(self._pairs.value)
+        return outputs.unwanted
 
     def prepare_commit(self, foreseen: Foreseen | None) -> None:
         """Make the commit of what is foreseen now, while nobody waits for it."""
@@ -537,6 +543,8 @@ def _judge(machine: RiskMachine, message: object) -> RiskOutputs:
             return machine.on_account(message)
         case MarketCondition():
             return machine.on_condition(message)
+        case StrategyFailed():
+            return machine.on_failure(message)
         case _ if isinstance(message, RiskCommand):
             return machine.on_command(message)
-    raise TypeError(f"message must be a score, an account state or a command, was {type(message).__name__}")
+    raise TypeError(f"message must be a score, a failure, an account state or a command, was {type(message).__name__}")

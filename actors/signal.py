@@ -29,7 +29,7 @@ from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCell
 from protocols.market import Candle, CandleClosed, CandleHistory, CandleUpdate, HistoryWish, MarketView, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings
-from protocols.signals import ForeseenScores, Recommendation, SignalScore, StrategyView
+from protocols.signals import ForeseenScores, Recommendation, SignalScore, StrategyFailed, StrategyView
 from protocols.units import TIMEFRAME_MS
 
 BATCH = 64
@@ -48,7 +48,7 @@ class SignalActor:
 
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
-    scores: Channel[SignalScore]
+    scores: Channel[SignalScore | StrategyFailed]
     foreseen: Channel[ForeseenScores] | None = None
     market: Latest[MarketView]
     recent: Latest[tuple[SignalScore, ...]]
@@ -84,7 +84,7 @@ class SignalActor:
         # The number of the next commit is written while nobody waits for it.
         commits = 1
         commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
-        self._show(ctx, machine, ui)
+        await self._show(ctx, machine, scores, ui)
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
@@ -97,7 +97,7 @@ class SignalActor:
                 else:
                     machine.on_settings(settings, self._history)
                 heard.begin()
-                self._show(ctx, machine, ui)
+                await self._show(ctx, machine, scores, ui)
             # What came alone may be what was foreseen, and is said and kept as it was made ready then.
             ahead = machine.ready_for(batch[0].message) if len(batch) == 1 and heard.nothing else None
             if ahead is not None:
@@ -135,7 +135,7 @@ class SignalActor:
                         ui.put_nowait(score)
                 if wanted:
                     self.recent.set(tuple(recent))
-                self._show(ctx, machine, ui)
+                await self._show(ctx, machine, scores, ui)
                 commits += 1
                 commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
                 del commit, answer, whole, wanted
@@ -148,7 +148,7 @@ class SignalActor:
         batch: Sequence[Envelope],
         machine: SignalMachine,
         heard: "_Heard",
-        scores: Outlet[SignalScore],
+        scores: Outlet[SignalScore | StrategyFailed],
         foreseen: Outlet[ForeseenScores] | None,
     ) -> list[Said]:
         """What the strategies say to a batch, told as it is said."""
@@ -197,13 +197,18 @@ class SignalActor:
             heard.note(said)
         return told if not scores else [Said(score) for score in scores]
 
-    def _show(self, ctx: Context, machine: SignalMachine, ui: Outlet[Any] | None) -> None:
+    async def _show(
+        self, ctx: Context, machine: SignalMachine, scores: Outlet[SignalScore | StrategyFailed], ui: Outlet[Any] | None
+    ) -> None:
         self.views.set(machine.views())
         if self.tick_symbols.value != machine.tick_symbols():
             self.tick_symbols.set(machine.tick_symbols())
         if self.wishes.value != machine.wishes():
             self.wishes.set(machine.wishes())
         for name, fault in machine.new_faults().items():
+            failed = StrategyFailed(strategy=name, reason=fault, correlation_id=ctx.name)
+            if not scores.put_if_room(failed):
+                await scores.put(failed)
             if ui is not None:
                 text = f"strategy {name} is off until its file or its settings change: {fault}"
                 ui.put_nowait(Notice(level="alarm", code="strategy_off", text=text, at_ms=ctx.clock.wall_ms()))

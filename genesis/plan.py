@@ -62,7 +62,7 @@ from protocols.risk import (
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
 from protocols.shadow import ShadowView, Stretch
-from protocols.signals import ForeseenScores, SignalScore, StrategyView
+from protocols.signals import ForeseenScores, SignalScore, StrategyFailed, StrategyView
 from protocols.trading import OrdersView, ProtectionStatus
 
 MONEY_CHANNELS = frozenset(
@@ -123,7 +123,9 @@ class Channels:
     closed_to_account: Channel[CandleClosed] = attrs.field(
         factory=lambda: Channel("closed_to_account", Overflow.BLOCK, capacity=8192)
     )
-    scores: Channel[SignalScore] = attrs.field(factory=lambda: Channel("scores", Overflow.BLOCK, capacity=4096))
+    scores: Channel[SignalScore | StrategyFailed] = attrs.field(
+        factory=lambda: Channel("scores", Overflow.BLOCK, capacity=4096)
+    )
     risk_commands: Channel[RiskCommand] = attrs.field(
         factory=lambda: Channel("risk_commands", Overflow.FAIL, capacity=64)
     )
@@ -267,6 +269,8 @@ class Plan:
         self.mailboxes = {name: Mailbox(name, channels, alarm=self.on_dead_letter) for name, channels in hears.items()}
         self.cells.settings.on_set = self._settings_changed
         self.cells.config.on_set = self._config_changed
+        # Whose file is gone or broken is off at once, not with the next candle.
+        self.cells.kinds.on_set = self.mailboxes["signal"].nudge
         self.cells.history_wishes.on_set = self.cells.shadow_wishes.on_set = self.mailboxes["market_cache"].nudge
         self._have_protection_look(self.mailboxes["protection"].nudge)
         receivers = {id(channel): name for name, heard in hears.items() for channel in heard}

@@ -52,6 +52,14 @@ class ForeseenScores(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     scores: tuple[SignalScore, ...]
 
 
+class StrategyFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A strategy failed and is off: it says nothing more until its file or its settings change."""
+
+    strategy: str
+    reason: str
+    correlation_id: str
+
+
 class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One strategy that runs, or should: `fault` says why it is off, empty while all is well.
 

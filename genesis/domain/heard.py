@@ -30,7 +30,7 @@ from protocols.risk import (
     SetTradingState,
 )
 from protocols.settings import Settings
-from protocols.signals import SignalScore
+from protocols.signals import SignalScore, StrategyFailed
 from protocols.units import Symbol
 
 SETTINGS_KIND: Final = "SettingsHeard"
@@ -46,6 +46,7 @@ RiskInput = (
     SignalScore
     | AccountState
     | MarketCondition
+    | StrategyFailed
     | ManualOrder
     | ChangeOrder
     | SetTradingState

@@ -39,6 +39,7 @@ from protocols.risk import (
     BreakerChanged,
     BreakerState,
     ChangeOrder,
+    EntryUnwanted,
     EvaluateOrder,
     LockAdded,
     ManualOrder,
@@ -50,7 +51,7 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.settings import Settings
-from protocols.signals import Recommendation, SignalScore
+from protocols.signals import Recommendation, SignalScore, StrategyFailed
 from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, ZERO, Side, Symbol
 
 RISK_TABLE = "risk_state"
@@ -76,6 +77,9 @@ class RiskMachine:
         self._targeted: dict[tuple[str, str], Settings] = {}
         self._judgements: dict[str, Judgement] = {}
         self._changes: list[Change] = []
+        self._voices = risk_unwanted.voices_of(settings)
+        self._void: tuple[EntryUnwanted, ...] = ()
+        """Entries that nobody wants since time has passed: told with what follows of the input that told the time."""
         self._sheet: AccountSheet | None = None
         self._judge = judge
         self._ready = ReadyGrounds()
@@ -98,12 +102,18 @@ class RiskMachine:
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
-    def on_settings(self, settings: Settings) -> None:
+    def on_settings(self, settings: Settings) -> RiskOutputs:
+        """Newer settings, or those that a life begins with. Their records are the config actor's."""
         self.settings = settings
         self._symbols = _symbols(settings)
+        self._voices = risk_unwanted.voices_of(settings)
         self._targeted.clear()
         self._quarter = -1
         self._ready.forget()
+        if not self.state.reservations:
+            return NOTHING
+        silent = risk_unwanted.after_settings(self.state, settings, self._voices)
+        return risk_unwanted.with_unwanted(NOTHING, (*silent, *self._outside_windows()))
 
     def on_pairs(self, pairs: PairSpecs) -> None:
         self.pairs = pairs
@@ -148,6 +158,12 @@ class RiskMachine:
         self._note_breakers(risk_breakers.hear_condition(state, self.settings.risk, condition, state.now_ms))
         return self._with_changes(RiskOutputs(turned=(record_of(condition, state.now_ms, condition.correlation_id),)))
 
+    def on_failure(self, failed: StrategyFailed) -> RiskOutputs:
+        """A strategy of ours is off, by its own doing."""
+        self._ready.forget()
+        outputs = RiskOutputs(turned=(record_of(failed, self.state.now_ms, failed.correlation_id),))
+        return risk_unwanted.with_unwanted(outputs, risk_unwanted.after_failure(self.state, failed))
+
     def on_score(self, score: SignalScore) -> RiskOutputs:
         who, number = told_as(score)
         judged = self.state.judged
@@ -155,7 +171,7 @@ class RiskMachine:
             return risk_unwanted.after_score(self.state, score, self._repeat(_intent_ids(score)), again=True)
         judged[who] = number
         outputs = self._judge_score(score)
-        return self._with_changes(outputs) if self._changes else outputs
+        return self._with_changes(outputs) if self._changes or self._void else outputs
 
     def _judge_score(self, score: SignalScore) -> RiskOutputs:
         state, settings = self.state, self.settings
@@ -292,6 +308,10 @@ class RiskMachine:
     def open_approvals(self) -> tuple[Approved, ...]:
         """Every approved intent that has not ended, oldest first."""
         return tuple(_approval(reservation) for reservation in self.state.reservations.values())
+
+    def taken_back(self) -> tuple[EntryUnwanted, ...]:
+        """Every entry that nobody wants any more and whose end is not known, in the words that were told."""
+        return risk_unwanted.taken_back(self.state.reservations)
 
     # --- what it knows ----------------------------------------------------------------------------------------------
 
@@ -462,7 +482,11 @@ class RiskMachine:
             self._ready.forget()
             now_ms, version, reduces = state.now_ms, judgement.settings_version, facts.reduces
             state.reservations[wish.intent_id] = Reservation(
-                intent=intent, notional=wish.quantity * wish.price, reduces=reduces, settings_version=version
+                intent=intent,
+                notional=wish.quantity * wish.price,
+                reduces=reduces,
+                settings_version=version,
+                voiced=(wish.strategy, wish.symbol) in self._voices,
             )
             since_ms = now_ms - MINUTE_MS
             state.order_times_ms = [*[time_ms for time_ms in state.order_times_ms if time_ms > since_ms], now_ms]
@@ -579,6 +603,15 @@ class RiskMachine:
             risk_protections.drop_expired(state)
         if state.breakers:
             self._note_breakers(risk_breakers.let_time_pass(state, limits, state.now_ms))
+        if state.reservations:
+            self._void += self._outside_windows()
+
+    def _outside_windows(self) -> tuple[EntryUnwanted, ...]:
+        if not (self.settings.risk.windows or self.settings.overlays):
+            return ()
+        return risk_unwanted.after_time(
+            self.state, lambda symbol, strategy: self._settings_of(symbol, strategy).risk, self.state.now_ms
+        )
 
     def _moment_of(self, decided_ms: int) -> int:
         """When a wish is judged: at its own moment if that is a little later than the newest candle's end."""
@@ -610,13 +643,18 @@ class RiskMachine:
         self._changes += [BreakerChanged(breaker=breaker.view()) for breaker in changed]
 
     def _with_changes(self, outputs: RiskOutputs) -> RiskOutputs:
-        """Put what changed on the way before what was decided after it, as records and as words."""
+        """Put what changed on the way before what was decided after it, as records and as words; and take back what
+        nobody wants since then."""
+        if self._void:
+            void, self._void = self._void, ()
+            outputs = risk_unwanted.with_unwanted(outputs, void)
         if not self._changes:
             return outputs
         self._ready.forget()
         changes, self._changes = self._changes, []
         records = tuple(record_of(change, self.state.now_ms, "risk") for change in changes)
         notices = tuple(notice for change in changes if (notice := notice_of(change)) is not None)
+        outputs = risk_unwanted.with_unwanted(outputs, risk_unwanted.after_changes(self.state, changes))
         return msgspec.structs.replace(outputs, turned=(*records, *outputs.turned), notices=notices)
 
 

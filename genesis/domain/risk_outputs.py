@@ -23,6 +23,7 @@ from protocols.risk import (
     SetTradingState,
     Verdict,
 )
+from protocols.signals import StrategyFailed
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
@@ -64,7 +65,9 @@ NOTHING: Final = RiskOutputs()
 
 
 def record_of(
-    message: Switch | ManualOrder | ChangeOrder | MarketCondition | Change, at_ms: int, correlation_id: str
+    message: Switch | ManualOrder | ChangeOrder | MarketCondition | StrategyFailed | Change,
+    at_ms: int,
+    correlation_id: str,
 ) -> Record:
     """Who turned which switch, and what changed by itself, for the audit."""
     return Record(

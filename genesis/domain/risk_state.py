@@ -14,6 +14,7 @@ from protocols.risk import (
     AccountState,
     BreakerView,
     ConditionKind,
+    EntryUnwanted,
     Lock,
     MarginHolding,
     TradeResult,
@@ -50,7 +51,8 @@ class OpenChange(msgspec.Struct, frozen=True, kw_only=True):
 class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An approved intent that has not ended yet. `notional` is what it may cost, at the price it was judged by, and
     `reduces` says that it opens nothing, both with the `changes` that are under way. `rests` is None until the first
-    change. `unwanted_by` names the signal or the switch that took the wish for it back."""
+    change. `unwanted_by` names what took the wish for it back (a signal, a switch), in the words of `unwanted`;
+    `voiced` says that settings let its strategy speak when it was approved."""
 
     intent: OrderIntent
     notional: Decimal
@@ -59,6 +61,8 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rests: Resting | None = None
     changes: tuple[OpenChange, ...] = ()
     unwanted_by: str = ""
+    unwanted: EntryUnwanted | None = None
+    voiced: bool = False
 
     @property
     def quantity(self) -> Decimal:

@@ -59,7 +59,7 @@ from protocols.market import CandleClosed, CandleHistory, Tick
 from protocols.orders import Approved, Fill, SubmitOrder
 from protocols.risk import AccountState, MarketCondition
 from protocols.settings import Settings, StrategySettings
-from protocols.signals import SignalScore
+from protocols.signals import SignalScore, StrategyFailed
 from protocols.units import Symbol
 
 APPROVED_KIND: Final = "Approved"
@@ -74,6 +74,7 @@ RISK_KINDS: Final = (
     "ManualOrder",
     "ChangeOrder",
     "MarketCondition",
+    "StrategyFailed",
     "LockAdded",
     "BreakerChanged",
     "EquityMarked",
@@ -267,6 +268,8 @@ class _Replay:
             self.risk_code = heard.code
             self.risk = RiskMachine(self.risk.settings, self.risk.pairs)
             self.risk.restore((CellWrite(table=RISK_TABLE, key=RISK_KEY, payload=bytes(heard.state)),))
+            # They may have come between what the life began with and its first batch.
+            self.risk.on_settings(self.risk.settings)
         machine = self.risk
         self.report.inputs += len(heard.inputs)
         for said in heard.inputs:
@@ -413,5 +416,7 @@ def _judge(machine: RiskMachine, said: Any) -> RiskOutputs:
             return machine.on_account(said)
         case MarketCondition():
             return machine.on_condition(said)
+        case StrategyFailed():
+            return machine.on_failure(said)
         case _:
             return machine.on_command(said)

@@ -19,7 +19,7 @@ from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from protocols.journal import Commit
 from protocols.market import CandleClosed, CandleSeries, CandleUpdate, MarketView
 from protocols.settings import Settings, StrategySettings
-from protocols.signals import ForeseenScores, Recommendation, SignalScore
+from protocols.signals import ForeseenScores, Recommendation, SignalScore, StrategyFailed
 from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.recorded_candles import as_closed, recorded_candles
@@ -40,7 +40,7 @@ class World:
         self.candles: Channel[CandleClosed] = Channel("candles", Overflow.BLOCK)
         self.forming: Channel[CandleUpdate] = Channel("forming", Overflow.CONFLATE, key=lambda told: told.candle.symbol)
         self.foreseen: Channel[ForeseenScores] = Channel("foreseen", Overflow.CONFLATE, key=lambda hint: hint.symbol)
-        self.scores: Channel[SignalScore] = Channel("scores", Overflow.BLOCK)
+        self.scores: Channel[SignalScore | StrategyFailed] = Channel("scores", Overflow.BLOCK)
         self.journal = journal_channel()
         self.settings = Latest(settings)
         self.market = Latest(EMPTY_MARKET)

@@ -1,4 +1,5 @@
-"""Risk takes back the approved entries of a strategy that says sell, and of whoever switched trading off."""
+"""Risk takes back the approved entries of a strategy that says sell or speaks no more, and those that whoever switched
+trading off, a lock, a breaker or a window lets in no more."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,8 +12,20 @@ from hypothesis import strategies as st
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.risk_outputs import RiskOutputs
 from protocols.orders import OrderIntent, OrderType, Purpose
-from protocols.risk import EntryUnwanted, ManualOrder, SetPaused, SetTradingState, TradingState
-from protocols.settings import Settings
+from protocols.risk import (
+    AddLock,
+    ConditionKind,
+    EntryUnwanted,
+    ManualOrder,
+    MarketCondition,
+    RemoveLock,
+    SetPaused,
+    SetTradingState,
+    TradeResult,
+    TradingState,
+)
+from protocols.settings import RiskSettings, Settings, StrategySettings
+from protocols.signals import StrategyFailed
 from protocols.units import Side
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
 
@@ -164,3 +177,178 @@ def test_each_is_taken_back_once_by_the_first_sell_behind_it_over_crashes(
             waits.pop(open_[0], None)
             machine.on_account(an_account(version=2 + len(ended), closed=tuple(ended)))
     assert len(taken_back) == len(set(taken_back))
+
+
+# --- doors that shut while an entry waits ----------------------------------------------------------------------------
+
+ON = StrategySettings(name="s", symbol=BTC, timeframe="1m")
+NAMED = Settings(strategies=(ON, msgspec.structs.replace(ON, name="other")))
+
+
+def with_entries(settings: Settings = NAMED) -> tuple[RiskMachine, str, str, str]:
+    """Entries of `s` in BTC, of `other` in ETH, and by hand in BTC."""
+    machine = RiskMachine(settings)
+    machine.on_account(an_account())
+    (mine,) = approved(machine.on_score(a_score(0, "buy")))
+    (others,) = approved(machine.on_score(a_score(0, "buy", strategy="other", symbol=ETH)))
+    (manual,) = approved(machine.on_command(by_hand()))
+    return machine, mine, others, manual
+
+
+def told(outputs: RiskOutputs) -> dict[str, str]:
+    return {each.intent_id: each.reason for each in outputs.unwanted}
+
+
+def lock(**where: Any) -> AddLock:
+    return AddLock(
+        **{"symbol": None, "strategy": None, **where}, reason="enough", actor="me", duration_s=None, correlation_id=""
+    )
+
+
+def test_a_lock_takes_back_what_waits_in_its_place_and_removing_it_gives_nothing_back() -> None:
+    machine, mine, others, manual = with_entries()
+    reason = "entries in tBTCUSD were locked by manual before it could leave: enough"
+    assert told(machine.on_command(lock(symbol=BTC))) == {mine: reason, manual: reason}
+    assert told(machine.on_command(lock(symbol=BTC))) == {}
+    assert told(machine.on_command(RemoveLock(lock_id="lock-1", reason="", actor="me", correlation_id=""))) == {}
+    assert told(machine.on_command(lock(strategy="other"))) == {
+        others: "entries in other were locked by manual before it could leave: enough"
+    }
+    assert [each.intent_id for each in machine.taken_back()] == [mine, others, manual]
+
+
+def test_a_lock_of_everything_takes_back_all_of_it() -> None:
+    machine, mine, others, manual = with_entries()
+    assert set(told(machine.on_command(lock()))) == {mine, others, manual}
+
+
+def test_a_protection_that_locks_takes_back_what_waits_there() -> None:
+    settings = msgspec.structs.replace(NAMED, risk=RiskSettings(exit_cooldown_s=600.0))
+    machine, mine, others, manual = with_entries(settings)
+    ended = TradeResult(
+        number=1,
+        symbol=BTC,
+        strategy="elsewhere",
+        pnl=Decimal(-1),
+        fraction=Decimal("-0.01"),
+        exit_ms=START_MS + 60_000,
+    )
+    account = msgspec.structs.replace(an_account(version=2), results=(ended,), trades_count=1)
+    reason = "entries in tBTCUSD were locked by cooldown before it could leave: a position was closed"
+    assert told(machine.on_account(account)) == {mine: reason, manual: reason}
+    assert others in machine.state.reservations
+
+
+def test_a_breaker_that_opens_takes_back_what_waits_in_its_scope() -> None:
+    settings = msgspec.structs.replace(NAMED, risk=RiskSettings(breaker_spread_bps=Decimal(10)))
+    machine, mine, others, manual = with_entries(settings)
+
+    def spread(bps: float, symbol: str) -> RiskOutputs:
+        return machine.on_condition(
+            MarketCondition(kind=ConditionKind.SPREAD, symbol=symbol, value=bps, at_ms=START_MS, correlation_id="c")
+        )
+
+    assert told(spread(9.0, BTC)) == {}
+    reason = "the trading breaker of tBTCUSD opened before it could leave: spread 11.0 bps"
+    assert told(spread(11.0, BTC)) == {mine: reason, manual: reason}
+    assert told(spread(12.0, BTC)) == {}
+    assert list(told(spread(11.0, ETH))) == [others]
+
+
+CHANGES = (
+    ((msgspec.structs.replace(ON, enabled=False),), "s was disabled before it could leave"),
+    ((), "s was removed before it could leave"),
+    ((msgspec.structs.replace(ON, symbol=ETH),), "s was given another symbol before it could leave"),
+)
+
+
+@pytest.mark.parametrize(("strategies", "reason"), CHANGES)
+def test_settings_that_let_a_strategy_speak_no_more_take_back_its_entries_alone(
+    strategies: tuple[StrategySettings, ...], reason: str
+) -> None:
+    machine, mine, others, manual = with_entries(
+        msgspec.structs.replace(NAMED, strategies=(ON, msgspec.structs.replace(ON, name="other", symbol=ETH)))
+    )
+    kept = msgspec.structs.replace(ON, name="other", symbol=ETH)
+    assert told(machine.on_settings(msgspec.structs.replace(NAMED, strategies=(ON, kept), version=2))) == {}
+    assert told(machine.on_settings(msgspec.structs.replace(NAMED, strategies=(*strategies, kept), version=3))) == {
+        mine: reason
+    }
+    # Enabled again before its line is back, it stays void.
+    assert told(machine.on_settings(msgspec.structs.replace(NAMED, strategies=(ON, kept), version=4))) == {}
+    assert [each.intent_id for each in machine.taken_back()] == [mine]
+    assert {others, manual} <= machine.state.reservations.keys()
+
+
+def test_other_parameters_take_nothing_back_and_a_strategy_that_no_settings_name_is_theirs_alone() -> None:
+    machine, *_ = with_entries()
+    quicker = (msgspec.structs.replace(ON, parameters={"fast": 5.0}), NAMED.strategies[1])
+    assert told(machine.on_settings(msgspec.structs.replace(NAMED, strategies=quicker))) == {}
+    machine = a_machine()
+    assert approved(machine.on_score(a_score(0, "buy")))
+    assert told(machine.on_settings(msgspec.structs.replace(SETTINGS, version=2))) == {}
+
+
+def test_an_exit_is_never_taken_back() -> None:
+    machine = RiskMachine(NAMED)
+    machine.on_account(an_account(held=Decimal("0.1")))
+    assert approved(machine.on_score(a_score(0, "sell")))
+    assert told(machine.on_settings(Settings(strategies=()))) == {}
+    assert told(machine.on_command(lock())) == {}
+    assert told(machine.on_failure(StrategyFailed(strategy="s", reason="x", correlation_id="c"))) == {}
+    assert machine.taken_back() == ()
+
+
+def test_a_strategy_that_fails_wants_nothing_any_more_and_that_is_kept() -> None:
+    machine, mine, _, _ = with_entries()
+    outputs = machine.on_failure(StrategyFailed(strategy="s", reason="no number in line 3", correlation_id="c"))
+    assert told(outputs) == {mine: "s failed before it could leave: no number in line 3"}
+    assert [record.kind for record in outputs.records] == ["StrategyFailed"]
+
+
+def test_what_was_decided_within_the_trading_windows_does_not_leave_behind_them() -> None:
+    # 1517832000 is Monday, 2018-02-05 12:00 UTC.
+    settings = msgspec.structs.replace(NAMED, risk=RiskSettings(windows=("mon 11:00-12:03",)))
+    machine, mine, others, manual = with_entries(settings)
+    assert told(machine.on_score(a_score(1, "hold"))) == {}
+    assert set(told(machine.on_score(a_score(2, "hold")))) == {mine, others, manual}
+    assert set(told(machine.on_score(a_score(3, "hold")))) == set()
+    assert {each.reason for each in machine.taken_back()} == {"the trading window closed before it could leave"}
+
+
+DOORS = ("sell", "lock", "spread", "disable", "fail", "halt", "window")
+
+
+@given(shut=st.lists(st.sampled_from(DOORS), min_size=1, max_size=12))
+def test_whoever_begins_a_life_tells_all_that_was_told_and_whose_end_nobody_knows(shut: list[str]) -> None:
+    limits = RiskSettings(breaker_spread_bps=Decimal(10), windows=("mon 11:00-12:30",))
+    settings = msgspec.structs.replace(NAMED, risk=limits)
+    machine, *_ = with_entries(settings)
+    said: list[EntryUnwanted] = []
+    for number, door in enumerate(shut, 1):
+        match door:
+            case "sell":
+                outputs = machine.on_score(a_score(number, "sell"))
+            case "lock":
+                outputs = machine.on_command(lock(symbol=BTC))
+            case "spread":
+                condition = MarketCondition(
+                    kind=ConditionKind.SPREAD, symbol=BTC, value=99.0, at_ms=START_MS, correlation_id="c"
+                )
+                outputs = machine.on_condition(condition)
+            case "disable":
+                outputs = machine.on_settings(msgspec.structs.replace(settings, strategies=(), version=1 + number))
+            case "fail":
+                outputs = machine.on_failure(StrategyFailed(strategy="other", reason="x", correlation_id="c"))
+            case "halt":
+                outputs = machine.on_command(msgspec.structs.replace(SWITCHES[0][0], correlation_id=f"h{number}"))
+            case _:
+                outputs = machine.on_score(a_score(60 + number, "hold"))
+        said += outputs.unwanted
+        before, machine = machine, RiskMachine(machine.settings)
+        machine.restore((before.checkpoint(),))
+        # What a life begins with is what the settings of its beginning make of it.
+        assert machine.on_settings(machine.settings).unwanted == ()
+        assert sorted(machine.taken_back(), key=repr) == sorted(said, key=repr)
+        assert machine.checkpoint() == before.checkpoint()
+    assert len({each.intent_id for each in said}) == len(said)
