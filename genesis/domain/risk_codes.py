@@ -5,6 +5,7 @@
 
 import string
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import attrs
@@ -30,6 +31,8 @@ _C = DenialCode
 PASSING: Final = frozenset({DenialCode.STALE_DATA, DenialCode.ACCOUNT_UNKNOWN})
 """What passes within seconds, without anybody's doing: nothing is wrong with the order, and it may be sent again."""
 
+_MOMENTS: Final = frozenset({"until_ms"})
+NEVER_BY_ITSELF: Final = "somebody removes it"
 _WAIT = "Nothing: it passes by itself."
 _LIMIT = "Wait, reduce what is held, or have an admin raise the limit."
 
@@ -179,7 +182,16 @@ def sentence(result: RuleResult) -> str:
     if known is None or not all(name in result.numbers for name in known.numbers):
         numbers = ", ".join(f"{name} {number}" for name, number in result.numbers.items())
         return f"{result.rule.replace('_', ' ')}: {numbers}"
-    return known.sentence.format_map(result.numbers)
+    return known.sentence.format_map({name: _said(name, number) for name, number in result.numbers.items()})
+
+
+def _said(name: str, number: str) -> str:
+    """A number as a sentence has it: a moment that a clock would show, where the trace keeps milliseconds."""
+    if name not in _MOMENTS:
+        return number
+    if not number.isdecimal():
+        return NEVER_BY_ITSELF
+    return datetime.fromtimestamp(int(number) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def advice(result: RuleResult) -> str:

@@ -8,7 +8,7 @@ import pytest
 from genesis.domain.config_keys import KEYS
 from genesis.domain.probability import Drift
 from genesis.domain.regime import describe
-from genesis.domain.risk_codes import RULE_TEXTS
+from genesis.domain.risk_codes import NEVER_BY_ITSELF, RULE_TEXTS
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.probability_gated import _words
 from protocols.regime import RegimeName
@@ -36,6 +36,10 @@ def test_each_swedish_sentence_has_the_places_of_its_english_one() -> None:
     for english, swedish in SENTENCES.items():
         assert sorted(PLACE.findall(english)) == sorted(PLACE.findall(swedish)), english
         assert "!}" not in english
+
+
+def test_until_when_is_in_swedish_too() -> None:
+    assert NEVER_BY_ITSELF in SENTENCES
 
 
 @pytest.mark.parametrize("rule", sorted(RULE_TEXTS))

@@ -22,6 +22,16 @@ def test_the_words_of_every_refusal_are_made_of_its_numbers() -> None:
         assert all("{" not in text and not text.startswith(tuple(RULE_TEXTS)) for text in reasons(verdict))
 
 
+def test_until_when_a_lock_holds_is_told_as_a_clock_would() -> None:
+    numbers = {"lock_id": "lock-3", "source": "stop_guard", "reason": "3 losing trades", "until_ms": "1517807702000"}
+
+    def told(**more: str) -> str:
+        return sentence(RuleResult(rule="not_locked", passed=False, code=DenialCode.LOCKED, numbers=numbers | more))
+
+    assert told() == "lock-3 by stop_guard stands in the way until 2018-02-05T05:15:02Z: 3 losing trades"
+    assert told(until_ms="none") == "lock-3 by stop_guard stands in the way until somebody removes it: 3 losing trades"
+
+
 def test_a_rule_of_another_version_speaks_with_its_numbers() -> None:
     old = RuleResult(rule="moon_phase", passed=False, code=DenialCode.PAUSED, numbers={"phase": "full"})
     assert sentence(old) == "moon phase: phase full"
