@@ -120,6 +120,7 @@ def backtest(
         _show_stress(kept.stress)
     printing.pairs(
         [
+            ("assumed", request.costs.words()),
             ("candles", f"{result.candles} in {took_s:.2f} s"),
             *([] if lines is None else [("decisions", f"{len(lines)}, sha256 {result.digest}")]),
             *([("interest on what was held", printing.money(result.carry_quote))] if result.carry_quote else []),
@@ -307,7 +308,7 @@ def show_measures(figures: "Measures", *, recording: str) -> None:
 
 
 def _percent(part: float | None) -> str:
-    return "" if part is None else f"{part:+.2%}"
+    return "-" if part is None else f"{part:+.2%}"
 
 
 def _ratio(number: float | None) -> str:

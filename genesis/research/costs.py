@@ -8,7 +8,7 @@ import msgspec
 
 from genesis.domain.matching import VENUE_TIERS, FeeTier, FillModel
 from genesis.domain.venue_state import Account
-from protocols.units import ZERO
+from protocols.units import ZERO, plain
 
 LARGEST_FRACTION: Final = Decimal("0.1")
 
@@ -64,6 +64,32 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 taker if self.taker_fee is None else self.taker_fee,
             )
         return model
+
+    def words(self) -> str:
+        """What a run assumed, for who reads its figures: fees, spread and slippage always, the rest where it is not
+        nothing. Raises ValueError as `model` does."""
+        taker, maker = flat_fees(self.model())
+        said = [
+            "fees by the volume of thirty days"
+            if self.fee_tiers
+            else f"fees {_share(maker)} maker, {_share(taker)} taker",
+            f"half spread {_share(self.half_spread)}",
+            f"slippage {_share(self.slippage)}",
+            f"latency {self.latency_ms} ms",
+        ]
+        if self.participation is not None:
+            said.append(f"at most {_share(self.participation)} of a tick's volume")
+        if self.impact:
+            said.append(f"impact {_share(self.impact)}")
+        if self.carry_a_day:
+            said.append(f"interest {_share(self.carry_a_day)} a day")
+        if self.worst_case:
+            said.append("every minute at its low first")
+        return "; ".join(said)
+
+
+def _share(fraction: Decimal) -> str:
+    return f"{plain(fraction * 100)} %"
 
 
 def flat_fees(model: FillModel) -> tuple[Decimal, Decimal]:

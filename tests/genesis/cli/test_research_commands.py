@@ -49,7 +49,9 @@ def test_a_backtest_is_the_same_every_time(capsys: Capture) -> None:
     assert answers[0] == answers[1]
     assert answers[0]["decisions"] > 0
     assert call(["backtest", "--recording", RECORDING]) == ExitCode.OK
-    assert answers[0]["digest"] in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert answers[0]["digest"] in told
+    assert "fees 0.1 % maker, 0.2 % taker; half spread 0.005 %" in " ".join(told.split())
 
 
 def test_a_backtest_uses_the_settings_in_force(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
