@@ -2,7 +2,7 @@
 
 import msgspec
 
-from protocols.risk import BreakerView, Lock, StrategyHolding, Verdict, WindowsView
+from protocols.risk import BreakerView, ConditionKind, Lock, StrategyHolding, Verdict, WindowsView
 from web.risk_bodies import Value
 
 
@@ -58,11 +58,16 @@ class Locks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Breakers(msgspec.Struct, frozen=True, kw_only=True):
-    """Only breakers that ever opened are listed; `open` is true while one of them lets no entry through freely."""
+    """Only breakers that ever opened are listed; `open` is true while one of them lets no entry through freely.
+
+    `not_measured` are conditions that nobody looks at here, whatever the limits are: a replay's market waits for us,
+    and what is decided in it must not hang on how fast we are.
+    """
 
     open: bool
     breakers: tuple[BreakerView, ...]
     conditions: dict[str, float]
+    not_measured: tuple[ConditionKind, ...] = ()
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):

@@ -261,14 +261,18 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "risk.breaker_errors": _row("orders", "Refused orders that open the breaker; 0: off", "0", "1000"),
     "risk.breaker_error_window_s": _row("seconds", "How far back refused orders are counted", "1", "86400"),
-    "risk.breaker_spread_bps": _row("basis points", "Spread that opens a symbol's breaker; 0: off", "0", "10000"),
+    "risk.breaker_spread_bps": _row(
+        "basis points", "Spread that opens a symbol's breaker; 0: off; not measured in mode sim", "0", "10000"
+    ),
     "risk.breaker_volatility_ratio": _row(
         "times the usual", "Volatility that opens a symbol's breaker; 0: off", "0", "1000"
     ),
     "risk.breaker_slippage_bps": _row(
         "basis points", "Slippage of one fill that opens the breaker; 0: off", "0", "10000"
     ),
-    "risk.breaker_data_age_s": _row("seconds", "Age of data that opens a symbol's breaker; 0: off", "0", "86400"),
+    "risk.breaker_data_age_s": _row(
+        "seconds", "Age of data that opens a symbol's breaker; 0: off; not measured in mode sim", "0", "86400"
+    ),
     "risk.breaker_cooldown_s": _row("seconds", "How long a breaker stays open before it is tried", "1", "86400"),
     "risk.breaker_probes": _row("orders", "Good fills that close a breaker which is tried", "1", "100"),
     "risk.stop_fraction": _row(

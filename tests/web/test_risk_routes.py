@@ -208,6 +208,16 @@ async def test_windows_are_posted_and_told_by_day() -> None:
         assert (await client.post(f"{UNIFIED}/windows", json={"windows": {}})).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("mode", "unseen"), [("sim", ["data_age", "spread", "clock_skew"]), ("paper", []), ("live", [])]
+)
+async def test_what_a_replay_does_not_measure_is_told(mode: str, unseen: list[str]) -> None:
+    told = EngineStatus(mode=mode, version="test")
+    web = a_web(readers=some_readers(risk=a_busy_risk, status=lambda: told))
+    async with web.client(Scope.READ) as client:
+        assert (await client.get(f"{UNIFIED}/breaker")).json()["not_measured"] == unseen
+
+
 async def test_locks_and_breakers_are_listed_made_and_removed() -> None:
     web, desk = a_desk()
     async with web.client(Scope.TRADE) as client:
