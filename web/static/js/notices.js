@@ -1,5 +1,7 @@
-// What a notice is about, by its code, in Swedish. In English the code itself says it; the text behind it is the engine's own.
+// What a notice is about, by its code, in Swedish, and what the engine says in it where money depends on that. In English
+// the code itself says it.
 
+import { sentences } from "./reasons.js";
 import { currentLanguage } from "./words.js";
 
 const sv = {
@@ -27,3 +29,31 @@ const sv = {
 };
 
 export const about = (code) => (currentLanguage() === "sv" && sv[code]) || code.replaceAll("_", " ");
+
+// The more special one stands first.
+sentences({
+  "{symbol}: {stopped} of {wanted} stopped by {stops} orders for {seconds} s ({fault})": "{symbol}: {stopped} av {wanted} har stopp i {stops} ordrar sedan {seconds} s ({fault!})",
+  "{symbol}: {waiting} waits to be closed by an exit that has not left yet, {stopped} stopped, for {seconds} s (waits)": "{symbol}: {waiting} väntar på att stängas av en utgång som inte gått ut ännu, {stopped} har stopp, sedan {seconds} s (väntar)",
+  "{symbol} is not flat after {tries} tries: {held} held": "{symbol} är inte stängt efter {tries} försök: {held} hålls",
+  "{symbol}: protective order {cid} is {word} ({reason}); another one is placed": "{symbol}: skyddsorder {cid} är {word!} ({reason}); en ny läggs",
+  "{symbol}: nobody can say whose coins are left until history answers; the farthest stop covers {parts}": "{symbol}: ingen vet vems mynt som är kvar förrän historiken svarar; det stopp som ligger längst bort täcker {parts}",
+  "{symbol}: stop {stop} and target {target} cannot be one order; nothing is moved": "{symbol}: stopp {stop} och mål {target} kan inte vara en order; inget flyttas",
+  "order {cid} was {state} and is at the venue": "order {cid} var {state!} och finns på börsen",
+  "order {cid}: filled must be at most {quantity}, was {filled}": "order {cid}: avslut får vara högst {quantity}, var {filled}",
+  "order {cid}: {intent} was ordered before": "order {cid}: {intent} har beställts förut",
+  "order {cid}: the venue executed {executed}, its trades show {filled}; the position counts what the venue says": "order {cid}: börsen utförde {executed}, dess avslut visar {filled}; positionen räknar det börsen säger",
+  "trade {trade} of order {order} was told twice and differently": "avslut {trade} av order {order} kom två gånger och olika",
+  "the venue says {kind}: {text}": "börsen säger {kind}: {text}",
+  "{symbol}: margin position and our fills agree again": "{symbol}: marginalpositionen och våra avslut stämmer igen",
+  "{symbol}: our fills hold {held} on margin, the venue {amount}; nothing is opened in it": "{symbol}: enligt våra avslut hålls {held} på marginal, enligt börsen {amount}; inget öppnas i den",
+  "{quantity} of {symbol}, with the stop around it, went from {owner} to {heir}: {reason}": "{quantity} av {symbol}, med sitt stopp, gick från {owner} till {heir}: {reason}",
+  "no strategy {name} trades {symbols}, and it holds that: only a stop, if any, sells it. Close it, run a strategy of that name there again, or give it away: genesis adopt {again} HEIR": "ingen strategi {name} handlar {symbols}, och den håller det: bara ett stopp, om det finns, säljer det. Stäng det, kör en strategi med det namnet där igen, eller ge bort det: genesis adopt {again} ARVINGE",
+  "approved but never sent when the engine stopped, now void: {what}": "godkänt men aldrig skickat när motorn stannade, gäller inte längre: {what}",
+  "risk was kept otherwise than the journal tells, which is believed: {what}": "risk stod annorlunda än i journalen, som gäller: {what}",
+  "{symbol} reached {level}, it is {price}": "{symbol} nådde {level}, det är {price}", "{symbol} reached {level}": "{symbol} nådde {level}",
+  "{words}: silent for {seconds} s": "{words}: tyst i {seconds} s", "{words}: speaks again": "{words}: hörs igen",
+  "{name} failed {times} times in a row, last: {reason}": "{name} misslyckades {times} gånger i rad, senast: {reason}",
+  "{path} crashed and is restarted: {text}": "{path} föll och startas igen: {text}",
+  "the event loop stood still {times} times: the log says in which line": "motorn stod still {times} gånger: loggen säger på vilken rad",
+  "Genesis {version} started in mode {mode}": "Genesis {version} startade i läge {mode}",
+});
