@@ -78,6 +78,9 @@ class OrderExits(OrderProtector):
             return []
         taken = [leg.leaves for leg in staying]
         taken += [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
+        # What one of them has sold by the venue's word is not there any more, though no trade says so yet: the venue
+        # would refuse the sale, and its cancel would have left the rest bare.
+        taken += [leg.unbooked for leg in leaving]
         if sum(taken, ZERO) + row.quantity > self.fills.held.get(book, ZERO):
             return []
         return leaving

@@ -133,6 +133,17 @@ def test_where_other_coins_lie_the_exit_waits_for_its_stop(bench: Bench) -> None
     assert isinstance(sell, SubmitOrder)
 
 
+def test_an_exit_waits_where_its_stop_has_just_sold_a_part(bench: Bench) -> None:
+    """The venue has told of it and not yet of the trade: it would refuse a sale of all of it, and cancel the stop."""
+    bench.hear(bench.row(2, "ou", status="PARTIALLY FILLED @ 95(-0.2)", remaining="0.8"))
+    (cancel,) = sent(leave(bench))
+    assert isinstance(cancel, CancelOrder)
+    assert sent(bench.fill(2, "0.2", "95")) == []
+    (sell,) = sent(bench.end(2, remaining="0.8"))
+    assert isinstance(sell, SubmitOrder)
+    assert sell.amount == D("-0.8")
+
+
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_where_others_may_buy_meanwhile_the_exit_waits_for_its_stop(bench: Bench, by_hand: bool) -> None:
     """A crash may trigger the stop and fill their order in one moment: what the exit then sold would be theirs."""
