@@ -53,16 +53,30 @@ def _row(name: str, where: str, path: Path) -> dict[str, Any]:
     return {"name": name, "where": where, "path": str(path), "bytes": sum(each.stat().st_size for each in files)}
 
 
+def _shipped(name: str, where: str) -> dict[str, Any]:
+    """With what is replayed of it. Of recorded frames that is not told: they must all be read to be dated."""
+    from genesis.domain.recording import CandleRecording, RecordingError
+    from genesis.simulator.recordings import find, load
+
+    row = _row(name, where, find(name))
+    try:
+        recording = load(name)
+    except RecordingError as error:
+        return row | {"damaged": str(error)}
+    if isinstance(recording, CandleRecording):
+        rows = sum(map(len, recording.rows.values()))
+        row |= {"first_ms": recording.first_ms, "last_ms": recording.last_ms, "rows": rows}
+    return row
+
+
 @data.command(name="list")
 def list_data(*, reading: Reading | None = None) -> None:
     """Recordings that come with the engine, and what the user directory's data store holds."""
     reading = reading or Reading()
     from genesis.edge.bar_files import DataUnusable
-    from genesis.simulator.recordings import DEFAULT, find, shipped_names
+    from genesis.simulator.recordings import DEFAULT, shipped_names
 
-    rows = [
-        _row(name, "shipped, the default" if name == DEFAULT else "shipped", find(name)) for name in shipped_names()
-    ]
+    rows = [_shipped(name, "shipped, the default" if name == DEFAULT else "shipped") for name in shipped_names()]
     files = _files(reading)
     for series in files.series():
         row: dict[str, Any] = {

@@ -364,6 +364,10 @@ def test_strategies_and_recordings_are_listed(capsys: Capture) -> None:
     rows = json.loads(capsys.readouterr().out)
     assert [row["where"] for row in rows].count("shipped, the default") == 1
     assert sum(row["bytes"] for row in rows) <= 5_000_000
+    (crash,) = (row for row in rows if row["name"] == "2018-02-crash")
+    assert (crash["first_ms"], crash["last_ms"], crash["rows"]) == (1517799600000, 1517961540000, 5400)
+    assert call(["data", "list"]) == ExitCode.OK
+    assert "2018-02-05 03:00:00" in capsys.readouterr().out
 
 
 def test_the_doctor_finds_what_is_wrong_and_leaves_no_trace(capsys: Capture, home: UserDir) -> None:
